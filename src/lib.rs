@@ -1,0 +1,2 @@
+//! `orch`: takes a backlog and a fleet of coding agents to merged pull requests.
+pub use orch_core as core;

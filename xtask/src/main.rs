@@ -1,0 +1,2 @@
+//! What a person repeats.
+fn main() {}
