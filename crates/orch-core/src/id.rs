@@ -180,7 +180,7 @@ fn branch_fault(text: &str) -> Option<&'static str> {
     if text.contains("..") || text.contains("@{") || text.ends_with('.') {
         return Some("'..', '@{' and a '.' at the end may not occur");
     }
-    let part_fault = |part: &str| part.is_empty() || part.starts_with('.') || part.ends_with(".lock");
+    let part_fault = |part: &str| part.is_empty() || part.starts_with('.') || part.strip_suffix(".lock").is_some();
     if text.split('/').any(part_fault) {
         return Some("no part between slashes may be empty, begin with '.' or end in '.lock'");
     }
