@@ -4,12 +4,16 @@ mod backend;
 mod files;
 mod id;
 mod plan;
+mod status;
+mod text;
 mod time;
 
 pub use backend::*;
-pub use files::FileSet;
+pub use files::{FileFault, FileSet};
 pub use id::{AttemptNo, BranchName, EffectId, IdError, LaunchId, PullNumber, Seq, Sha, TaskId};
 pub use plan::{
     Autonomy, ExecutorKind, ForgeKind, Gate, MergeMode, Plan, PlanSettings, Priority, PushMode, SameFile, TaskSpec,
 };
+pub use status::Status;
+pub use text::{Foreign, clean, escape_block, escape_line, fence};
 pub use time::{AwakeMs, BootId, Millis, Now, Timestamp};

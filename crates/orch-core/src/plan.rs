@@ -138,6 +138,8 @@ macro_rules! wire_enum {
     };
 }
 
+pub(crate) use wire_enum;
+
 wire_enum!(
     /// Where agents run.
     ExecutorKind {
