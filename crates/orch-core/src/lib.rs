@@ -1,5 +1,8 @@
 //! The pure engine of `orch`.
 
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
+
 mod backend;
 mod files;
 mod id;
