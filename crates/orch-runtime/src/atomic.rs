@@ -1,0 +1,112 @@
+use std::fs::{self, File, Permissions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::file_error::{Context, FileError};
+
+/// What the names of half-written files begin with.
+const TEMPORARY: &str = ".orch-new-";
+
+/// Replaces a file as a whole: at every instant, a power cut included, the path holds the old bytes or
+/// the new ones. A symbolic link at the path is replaced, not followed.
+///
+/// # Errors
+/// [`FileError`] names the step that failed; the old file is then as it was.
+pub fn replace(path: &Utf8Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    let dir = directory_of(path);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY).permissions(Permissions::from_mode(mode));
+    let mut temporary = builder.tempfile_in(&dir).doing("create a file in", &dir)?;
+    temporary.write_all(bytes).doing("write", path)?;
+    // The mode given at creation is narrowed by the umask.
+    temporary.as_file().set_permissions(Permissions::from_mode(mode)).doing("set the mode of", path)?;
+    temporary.as_file().sync_all().doing("flush", path)?;
+    temporary.persist(path).map_err(|e| e.error).doing("replace", path)?;
+    sync_directory(&dir)
+}
+
+/// Removes what a process that died inside [`replace`] left in a directory. Only for the lock holder.
+///
+/// # Errors
+/// [`FileError`] when the directory cannot be read or a leftover not removed; an absent directory is none.
+pub fn remove_leftovers(dir: &Utf8Path) -> Result<(), FileError> {
+    let entries = match fs::read_dir(dir) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.doing("list", dir)?,
+    };
+    for entry in entries {
+        let entry = entry.doing("list", dir)?;
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            fs::remove_file(entry.path()).doing("remove a leftover of", dir)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the names in a directory survive a power cut.
+pub(crate) fn sync_directory(dir: &Utf8Path) -> Result<(), FileError> {
+    File::open(dir).and_then(|d| d.sync_all()).doing("flush", dir)
+}
+
+/// The directory that holds a path; `.` for a bare name.
+pub(crate) fn directory_of(path: &Utf8Path) -> Utf8PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_str().is_empty() => parent.to_owned(),
+        _ => Utf8PathBuf::from("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::testdir::TestDir;
+
+    #[test]
+    fn replaces_the_whole_file_and_sets_the_mode() {
+        let dir = TestDir::new();
+        let path = dir.path().join("manifest.json");
+        for (text, mode) in [("one", 0o600), ("", 0o644), ("three", 0o600)] {
+            replace(&path, text.as_bytes(), mode).expect("replaced");
+            assert_eq!(fs::read_to_string(&path).expect("readable"), text);
+            assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, mode);
+        }
+        assert_eq!(dir.names(), ["manifest.json"]);
+    }
+
+    #[test]
+    fn a_link_is_replaced_and_its_target_left_alone() {
+        let dir = TestDir::new();
+        let target = dir.write("target", "theirs");
+        let link = dir.path().join("link");
+        symlink(&target, &link).expect("linked");
+        replace(&link, b"ours", 0o600).expect("replaced");
+        assert_eq!(fs::read_to_string(&target).expect("readable"), "theirs");
+        assert!(!link.is_symlink());
+    }
+
+    #[test]
+    fn a_failure_names_the_step_and_leaves_nothing_behind() {
+        let dir = TestDir::new();
+        fs::create_dir(dir.path().join("taken")).expect("made");
+        dir.write("taken/child", "");
+        let error = replace(&dir.path().join("taken"), b"x", 0o600).expect_err("a directory is in the way");
+        assert_eq!(error.action, "replace");
+        assert_eq!(dir.names(), ["taken"]);
+        let error = replace(&dir.path().join("no/such"), b"x", 0o600).expect_err("no directory");
+        assert_eq!((error.action, error.source.kind()), ("create a file in", ErrorKind::NotFound));
+    }
+
+    #[test]
+    fn leftovers_of_a_crash_go_and_nothing_else() {
+        let dir = TestDir::new();
+        dir.write(".orch-new-abc", "half");
+        dir.write("manifest.json", "{}");
+        remove_leftovers(dir.path()).expect("swept");
+        remove_leftovers(&dir.path().join("absent")).expect("nothing to do");
+        assert_eq!(dir.names(), ["manifest.json"]);
+    }
+}

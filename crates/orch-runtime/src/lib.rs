@@ -1,0 +1,31 @@
+//! What carries the engine into the world: the journal on disk, the lock, the workdir, settings, the
+//! control socket, notices and the clock.
+//!
+//! Nothing here decides; [`orch_core`] does. One directory, the [`Workdir`], holds everything that one
+//! project needs. Whoever wants to change it takes the [`WorkdirLock`], waits with [`EffectsLock::drain`]
+//! for what a predecessor's children still do, opens the [`Journal`], and only then acts. Everyone else
+//! reads: [`holder`], [`read`], [`tail`], or asks the holder over its control socket.
+
+mod atomic;
+mod clock;
+mod environment;
+mod file_error;
+mod journal;
+mod lock;
+mod logs;
+mod notify;
+mod process;
+mod template;
+#[cfg(test)]
+mod testdir;
+mod workdir;
+
+pub use atomic::{remove_leftovers, replace};
+pub use clock::SystemClock;
+pub use environment::{environment, is_forge_token, parent_environment};
+pub use file_error::FileError;
+pub use journal::{Cursor, Faults, Journal, JournalError, LineFault, NoFaults, Opened, Read, Sequenced, read, tail};
+pub use lock::{EffectsLock, LockError, Owner, WorkdirLock, holder};
+pub use logs::{plain_text, tail_text};
+pub use notify::{Notice, Notifier, NotifyError};
+pub use workdir::{Discovery, Search, SocketPlaces, Workdir, WorkdirError};
