@@ -1,8 +1,6 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use orch_core::{AwakeMs, BootId, Now, Timestamp};
-
-use crate::process;
+use orch_core::{BootId, Now, Timestamp};
 
 /// The one place that reads the machine's clocks.
 #[derive(Debug, Clone)]
@@ -13,12 +11,12 @@ pub struct SystemClock {
 impl SystemClock {
     /// A clock of this boot.
     pub fn new() -> Self {
-        Self { boot: process::boot_id() }
+        Self { boot: orch_process::boot_id() }
     }
 
     /// The present.
     pub fn now(&self) -> Now {
-        Now { wall: wall(), awake: AwakeMs(process::awake_ms()), boot: self.boot.clone() }
+        Now { wall: wall(), awake: orch_process::awake_ms(), boot: self.boot.clone() }
     }
 }
 

@@ -14,7 +14,7 @@ mod journal;
 mod lock;
 mod logs;
 mod notify;
-mod process;
+mod settings;
 mod template;
 #[cfg(test)]
 mod testdir;
@@ -28,4 +28,8 @@ pub use journal::{Cursor, Faults, Journal, JournalError, LineFault, NoFaults, Op
 pub use lock::{EffectsLock, LockError, Owner, WorkdirLock, holder};
 pub use logs::{plain_text, tail_text};
 pub use notify::{Notice, Notifier, NotifyError};
+pub use settings::{
+    AgentSettings, HealSettings, Layer, Origin, PromptDelivery, Settings, SettingsError, SettingsProblem, Source,
+    VerifySettings, user_settings_path,
+};
 pub use workdir::{Discovery, Search, SocketPlaces, Workdir, WorkdirError};

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::wall;
 use crate::file_error::{Context, FileError};
-use crate::process;
 use crate::workdir::Workdir;
 
 mod effects;
@@ -113,7 +112,8 @@ impl WorkdirLock {
 
     fn take(mut file: File, path: &Utf8Path, control: Option<&Utf8Path>) -> Result<Self, LockError> {
         let pid = std::process::id();
-        let process = process::identify(pid).unwrap_or(ProcessId { pid, started: 0, boot: process::boot_id() });
+        let process =
+            orch_process::identify(pid).unwrap_or(ProcessId { pid, started: 0, boot: orch_process::boot_id() });
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let owner = Owner { process, since: wall(), version, control: control.map(Utf8Path::to_owned) };
         let text = serde_json::to_vec(&owner).map_err(std::io::Error::from).doing("write", path)?;
@@ -134,7 +134,7 @@ impl Drop for WorkdirLock {
 impl Owner {
     /// Whether that very process is alive.
     pub fn lives(&self) -> bool {
-        process::identify(self.process.pid).as_ref() == Some(&self.process)
+        orch_process::alive(&self.process)
     }
 }
 

@@ -7,15 +7,13 @@ pub(crate) fn fill<'v>(template: &str, value_of: impl Fn(&str) -> Option<&'v str
     while let Some(open) = rest.find('{') {
         filled.push_str(&rest[..open]);
         let after = &rest[open + 1..];
-        match after.find('}').and_then(|close| Some((value_of(&after[..close])?, close))) {
-            Some((value, close)) => {
-                filled.push_str(value);
-                rest = &after[close + 1..];
-            }
-            None => {
-                filled.push('{');
-                rest = after;
-            }
+        let known = after.find('}').and_then(|close| Some((value_of(&after[..close])?, close)));
+        if let Some((value, close)) = known {
+            filled.push_str(value);
+            rest = &after[close + 1..];
+        } else {
+            filled.push('{');
+            rest = after;
         }
     }
     filled.push_str(rest);

@@ -37,15 +37,15 @@ impl Page {
     fn take(&mut self, state: State, c: char) -> State {
         match (state, c) {
             // CAN and SUB end any sequence.
-            (_, '\u{18}' | '\u{1a}') => State::Ground,
-            (State::Text { escaped: true }, '\\') | (State::Text { .. }, '\u{7}' | '\u{9c}') => State::Ground,
+            (_, '\u{18}' | '\u{1a}')
+            | (State::Text { escaped: true }, '\\')
+            | (State::Text { .. }, '\u{7}' | '\u{9c}') => State::Ground,
             (State::Text { .. }, c) => State::Text { escaped: c == '\u{1b}' },
-            (_, '\u{1b}') => State::Escape,
+            (_, '\u{1b}') | (State::Escape, ' '..='/') => State::Escape,
             (State::Escape, '[') | (_, '\u{9b}') => State::Control(String::new()),
             (State::Escape, ']' | 'P' | 'X' | '^' | '_') | (_, '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}') => {
                 State::Text { escaped: false }
             }
-            (State::Escape, ' '..='/') => State::Escape,
             (State::Escape, 'D' | 'E') => self.control('\n'),
             (State::Escape, '0'..='~') => State::Ground,
             (State::Control(mut parameters), ' '..='?') => {

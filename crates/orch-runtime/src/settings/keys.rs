@@ -1,0 +1,316 @@
+use std::ops::RangeInclusive;
+
+use orch_core::Millis;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::layer::{self, Entry, Layer};
+use super::problem::{self, nearest};
+use super::{AgentSettings, PromptDelivery, Settings, SettingsError, SettingsProblem, duration};
+use crate::environment::is_forge_token;
+use crate::template::placeholders;
+
+/// The agents that need no `command`.
+const BUILT_IN: [&str; 5] = ["codex", "claude", "gemini", "opencode", "shell"];
+
+/// The tables at the top.
+const GROUPS: [&str; 7] = ["agents", "env", "verify", "notify", "heal", "git", "executor"];
+
+/// What a command may contain in braces.
+const COMMAND_NAMES: [&str; 7] = ["prompt", "prompt_file", "model", "model_tier", "worktree", "task_id", "attempt"];
+
+/// The fields of an agent.
+const AGENT_FIELDS: [&str; 6] = ["command", "resume", "prompt", "env", "poke", "answers"];
+
+const PROMPTS: [(&str, PromptDelivery); 4] = [
+    ("argument", PromptDelivery::Argument),
+    ("file", PromptDelivery::File),
+    ("stdin", PromptDelivery::Stdin),
+    ("paste", PromptDelivery::Paste),
+];
+
+/// Where a key's value goes, and what it may be.
+enum Slot {
+    Span(fn(&mut Settings) -> &mut Millis, RangeInclusive<u64>),
+    Count(fn(&mut Settings) -> &mut u32, RangeInclusive<u32>),
+    Switch(fn(&mut Settings) -> &mut bool),
+    Names(fn(&mut Settings) -> &mut Vec<String>),
+    Argv(fn(&mut Settings) -> &mut Vec<String>),
+}
+
+const ANY: RangeInclusive<u64> = 0..=u64::MAX;
+/// Shorter would be a busy loop.
+const PULSE: RangeInclusive<u64> = 50..=u64::MAX;
+const SOME: RangeInclusive<u32> = 1..=1000;
+
+/// Every key outside of `[agents]`.
+const KEYS: [(&str, Slot); 19] = [
+    ("env.pass", Slot::Names(|s| &mut s.env_pass)),
+    ("verify.timeout", Slot::Span(|s| &mut s.verify.timeout, 1..=u64::MAX)),
+    ("verify.parallel", Slot::Count(|s| &mut s.verify.parallel, SOME)),
+    ("notify.command", Slot::Argv(|s| &mut s.notify_command)),
+    ("git.hooks", Slot::Switch(|s| &mut s.git_hooks)),
+    ("executor.screen_interval", Slot::Span(|s| &mut s.screen_interval, PULSE)),
+    ("heal.suspect_after", Slot::Span(|s| &mut s.heal.suspect_after, ANY)),
+    ("heal.poke_after", Slot::Span(|s| &mut s.heal.poke_after, ANY)),
+    ("heal.restart_after", Slot::Span(|s| &mut s.heal.restart_after, ANY)),
+    ("heal.backoff", Slot::Span(|s| &mut s.heal.backoff, ANY)),
+    ("heal.max_attempts", Slot::Count(|s| &mut s.heal.max_attempts, SOME)),
+    ("heal.same_prompt_limit", Slot::Count(|s| &mut s.heal.same_prompt_limit, SOME)),
+    ("heal.feedback_rounds", Slot::Count(|s| &mut s.heal.feedback_rounds, 0..=1000)),
+    ("heal.heartbeat", Slot::Span(|s| &mut s.heal.heartbeat, PULSE)),
+    ("heal.settle", Slot::Span(|s| &mut s.heal.settle, ANY)),
+    ("heal.ask_grace", Slot::Span(|s| &mut s.heal.ask_grace, ANY)),
+    ("heal.relaunch_limit", Slot::Count(|s| &mut s.heal.relaunch_limit, 0..=1000)),
+    ("heal.relaunch_wait", Slot::Span(|s| &mut s.heal.relaunch_wait, ANY)),
+    ("heal.person_grace", Slot::Span(|s| &mut s.heal.person_grace, ANY)),
+];
+
+/// A value that does not fit its key: what is wrong and what to do.
+struct Misfit(String, Option<String>);
+
+type Fit<T> = Result<T, Misfit>;
+
+/// Settings while layers are laid over them.
+#[derive(Default)]
+pub(super) struct Reading {
+    settings: Settings,
+    problems: Vec<SettingsProblem>,
+}
+
+impl Reading {
+    /// Lays one layer over what is there.
+    pub(super) fn take(&mut self, layer: &Layer) {
+        let (table, errors) = DeTable::parse_recoverable(&layer.text);
+        if !errors.is_empty() {
+            let problem = |e: &toml::de::Error| {
+                let byte = e.span().map_or(0, |span| span.start);
+                problem::at(layer, byte, "", format!("it is no TOML: {}", e.message()), None)
+            };
+            self.problems.extend(errors.iter().take(20).map(problem));
+            return;
+        }
+        for entry in layer::entries(table.get_ref(), is_leaf) {
+            let key = entry.path.join(".");
+            match self.set(&entry, layer) {
+                Ok(()) => {
+                    let line = problem::position(&layer.text, entry.at).0;
+                    self.settings.sources.insert(key, layer.origin.source(line));
+                }
+                Err(Misfit(message, help)) => {
+                    self.problems.push(problem::at(layer, entry.at, &key, message, help));
+                }
+            }
+        }
+    }
+
+    /// The settings, if nothing is wrong.
+    pub(super) fn finish(mut self) -> Result<Settings, SettingsError> {
+        let lacking: Vec<SettingsProblem> = self.settings.agents.iter().filter_map(|a| self.lacks_command(a)).collect();
+        self.problems.extend(lacking);
+        if self.problems.is_empty() { Ok(self.settings) } else { Err(SettingsError { problems: self.problems }) }
+    }
+
+    /// An agent that is neither built in nor given a command; one with other problems is not blamed twice.
+    fn lacks_command(&self, (name, agent): (&String, &AgentSettings)) -> Option<SettingsProblem> {
+        let prefix = format!("agents.{name}.");
+        let blamed = self.problems.iter().any(|problem| problem.key.starts_with(&prefix));
+        if blamed || agent.command.is_some() || BUILT_IN.contains(&name.as_str()) {
+            return None;
+        }
+        let (key, source) = self.settings.sources.iter().find(|(key, _)| key.starts_with(&prefix))?;
+        let (place, line) = source.place();
+        let meant = nearest(name, BUILT_IN).map(|known| format!(", or was `{known}` meant?")).unwrap_or_default();
+        Some(SettingsProblem {
+            place,
+            line,
+            column: 0,
+            key: key.clone(),
+            message: format!("agent {name:?} has no command"),
+            help: Some(format!("add `command = [\"program\", …]` to [agents.{name}]{meant}")),
+        })
+    }
+
+    fn set(&mut self, entry: &Entry<'_>, layer: &Layer) -> Fit<()> {
+        let path: Vec<&str> = entry.path.iter().map(String::as_str).collect();
+        if let ["agents", name, field, rest @ ..] = path.as_slice() {
+            if !is_agent_name(name) {
+                return misfit("an agent's name has 1 to 64 letters, digits, '.', '_' or '-'");
+            }
+            let mut agent = self.settings.agents.get(*name).cloned().unwrap_or_default();
+            set_agent(&mut agent, field, rest, entry.value)?;
+            if *field == "env" {
+                self.warn_of_tokens(entry, layer, agent.env.as_deref().unwrap_or_default());
+            }
+            self.settings.agents.insert((*name).to_owned(), agent);
+            return Ok(());
+        }
+        let key = path.join(".");
+        let Some((_, slot)) = KEYS.iter().find(|(known, _)| *known == key) else { return unknown(&path) };
+        let settings = &mut self.settings;
+        match slot {
+            Slot::Span(place, range) => *place(settings) = span(entry.value, range)?,
+            Slot::Count(place, range) => *place(settings) = count(entry.value, range)?,
+            Slot::Switch(place) => *place(settings) = switch(entry.value)?,
+            Slot::Argv(place) => *place(settings) = argv(entry.value, &["title", "text"])?,
+            Slot::Names(place) => {
+                let names = names(entry.value)?;
+                self.warn_of_tokens(entry, layer, &names);
+                *place(&mut self.settings) = names;
+            }
+        }
+        Ok(())
+    }
+
+    fn warn_of_tokens(&mut self, entry: &Entry<'_>, layer: &Layer, names: &[String]) {
+        for name in names.iter().filter(|name| is_forge_token(name)) {
+            let message = format!("{name} is a forge's token and reaches no agent");
+            let help = Some("take it out of the list".to_owned());
+            self.settings.warnings.push(problem::at(layer, entry.at, &entry.path.join("."), message, help));
+        }
+    }
+}
+
+/// Whether a table at this path is a value, not a group of keys; such values are then refused by type.
+fn is_leaf(path: &[String]) -> bool {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match path.as_slice() {
+        ["agents"] | ["agents", _] | ["agents", _, "answers"] => false,
+        ["agents", ..] => true,
+        [group] => !GROUPS.contains(group),
+        _ => true,
+    }
+}
+
+fn set_agent(agent: &mut AgentSettings, field: &str, rest: &[&str], value: &Spanned<DeValue<'_>>) -> Fit<()> {
+    match (field, rest) {
+        ("command", []) => agent.command = Some(agent_argv(value, &[])?),
+        ("resume", []) => agent.resume = Some(agent_argv(value, &["session_id"])?),
+        ("prompt", []) => agent.prompt = Some(prompt(value)?),
+        ("env", []) => agent.env = Some(names(value)?),
+        ("poke", []) => agent.poke = Some(text(value)?),
+        ("answers", [name]) => {
+            let answer = text(value)?;
+            agent.answers.insert((*name).to_owned(), answer);
+        }
+        ("answers", _) => return wrong_type(value, "a table", "write `answers = { login = \"2\" }`"),
+        _ => {
+            let help = nearest(field, AGENT_FIELDS).map(|known| format!("was `{known}` meant?"));
+            return Err(Misfit(
+                "there is no such key".to_owned(),
+                help.or_else(|| Some(format!("an agent has {}", AGENT_FIELDS.join(", ")))),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn unknown(path: &[&str]) -> Fit<()> {
+    let key = path.join(".");
+    let by_key = nearest(&key, KEYS.iter().map(|(known, _)| *known));
+    // `[agents]` holds names, a group holds keys: a bare value in their place is another mistake than a wrong name.
+    if let [group] = path
+        && GROUPS.contains(group)
+    {
+        return misfit(&format!("it is a table; write `[{group}]` and its keys below"));
+    }
+    if let ["agents", name] = path {
+        return misfit(&format!("it is a table; write `[agents.{name}]` and its keys below"));
+    }
+    let by_last =
+        || KEYS.iter().map(|(known, _)| *known).find(|known| known.rsplit('.').next() == path.last().copied());
+    let by_group = || nearest(path.first().copied().unwrap_or(""), GROUPS);
+    let meant = by_key.or_else(by_last).or_else(by_group);
+    let help =
+        meant.map_or_else(|| format!("the tables are {}", GROUPS.join(", ")), |known| format!("was `{known}` meant?"));
+    Err(Misfit("there is no such key".to_owned(), Some(help)))
+}
+
+fn misfit<T>(message: &str) -> Fit<T> {
+    Err(Misfit(message.to_owned(), None))
+}
+
+fn wrong_type<T>(value: &Spanned<DeValue<'_>>, wanted: &str, help: &str) -> Fit<T> {
+    let found = value.get_ref().type_str();
+    let article = if found.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+    Err(Misfit(format!("it must be {wanted}, not {article} {found}"), Some(help.to_owned())))
+}
+
+fn span(value: &Spanned<DeValue<'_>>, range: &RangeInclusive<u64>) -> Fit<Millis> {
+    let help = "write a duration such as \"250ms\", \"90s\", \"5m\" or \"1h30m\"";
+    let Some(text) = value.get_ref().as_str() else { return wrong_type(value, "a duration in quotes", help) };
+    match duration::parse(text) {
+        Err(why) => Err(Misfit(format!("{text:?}: {why}"), Some(help.to_owned()))),
+        Ok(span) if span.0 < *range.start() => {
+            misfit(&format!("{text:?} is too short; the least is {}", Millis(*range.start())))
+        }
+        Ok(span) => Ok(span),
+    }
+}
+
+fn count(value: &Spanned<DeValue<'_>>, range: &RangeInclusive<u32>) -> Fit<u32> {
+    let help = format!("write a whole number from {} to {}", range.start(), range.end());
+    let Some(integer) = value.get_ref().as_integer() else { return wrong_type(value, "a number", &help) };
+    let number = u32::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|n| range.contains(n));
+    number.ok_or_else(|| Misfit(format!("{} is out of range", integer.as_str()), Some(help)))
+}
+
+fn switch(value: &Spanned<DeValue<'_>>) -> Fit<bool> {
+    value.get_ref().as_bool().map_or_else(|| wrong_type(value, "true or false", "write it without quotes"), Ok)
+}
+
+fn text(value: &Spanned<DeValue<'_>>) -> Fit<String> {
+    match value.get_ref().as_str() {
+        None => wrong_type(value, "a text", "put it in quotes"),
+        Some(text) if text.contains('\0') => misfit("NUL may not occur"),
+        Some(text) => Ok(text.to_owned()),
+    }
+}
+
+fn texts(value: &Spanned<DeValue<'_>>, help: &str) -> Fit<Vec<String>> {
+    let Some(items) = value.get_ref().as_array() else { return wrong_type(value, "a list of texts", help) };
+    items.iter().map(text).collect()
+}
+
+fn prompt(value: &Spanned<DeValue<'_>>) -> Fit<PromptDelivery> {
+    let help = "write \"argument\", \"file\", \"stdin\" or \"paste\"";
+    let Some(text) = value.get_ref().as_str() else { return wrong_type(value, "a text", help) };
+    let known = PROMPTS.iter().find(|(name, _)| *name == text).map(|(_, delivery)| *delivery);
+    known.ok_or_else(|| Misfit(format!("{text:?} is no way to give a prompt"), Some(help.to_owned())))
+}
+
+fn names(value: &Spanned<DeValue<'_>>) -> Fit<Vec<String>> {
+    let names = texts(value, "write `[\"NAME\", …]`")?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let is_name = |name: &&String| !name.is_empty() && name.bytes().all(plain) && !name.as_bytes()[0].is_ascii_digit();
+    match names.iter().find(|name| !is_name(name)) {
+        Some(bad) => {
+            Err(Misfit(format!("{bad:?} is no variable's name"), Some("give names without values".to_owned())))
+        }
+        None => Ok(names),
+    }
+}
+
+fn agent_argv(value: &Spanned<DeValue<'_>>, more: &[&str]) -> Fit<Vec<String>> {
+    let argv = argv(value, &[COMMAND_NAMES.as_slice(), more].concat())?;
+    if argv.is_empty() { misfit("it must name a program") } else { Ok(argv) }
+}
+
+/// Other words in braces are left to the program, unless they look like a known one misspelt.
+fn argv(value: &Spanned<DeValue<'_>>, known: &[&str]) -> Fit<Vec<String>> {
+    let argv = texts(value, "write a list, one text an argument: `[\"program\", \"--flag\"]`; no shell reads it")?;
+    if argv.first().is_some_and(String::is_empty) {
+        return misfit("the program's name is empty");
+    }
+    for name in argv.iter().flat_map(|arg| placeholders(arg)).filter(|name| !known.contains(name)) {
+        if let Some(meant) = nearest(name, known.iter().copied()) {
+            return Err(Misfit(format!("{{{name}}} is no placeholder"), Some(format!("was `{{{meant}}}` meant?"))));
+        }
+    }
+    Ok(argv)
+}
+
+fn is_agent_name(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    (1..=64).contains(&name.len()) && name.bytes().all(plain)
+}
