@@ -8,6 +8,7 @@
 
 mod atomic;
 mod clock;
+mod control;
 mod environment;
 mod file_error;
 mod journal;
@@ -22,6 +23,7 @@ mod workdir;
 
 pub use atomic::{remove_leftovers, replace};
 pub use clock::SystemClock;
+pub use control::{ControlError, ControlServer, Refusal, Requests, ask};
 pub use environment::{environment, is_forge_token, parent_environment};
 pub use file_error::FileError;
 pub use journal::{Cursor, Faults, Journal, JournalError, LineFault, NoFaults, Opened, Read, Sequenced, read, tail};

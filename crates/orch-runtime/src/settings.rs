@@ -8,6 +8,7 @@ mod duration;
 mod keys;
 mod layer;
 mod problem;
+mod values;
 
 pub use layer::{Layer, Origin};
 pub use problem::{SettingsError, SettingsProblem};

@@ -13,6 +13,7 @@ mod socket;
 
 pub use discover::{Discovery, Search};
 pub use socket::SocketPlaces;
+pub(crate) use socket::privacy_fault;
 
 /// The file by which `init` says that a directory is a workdir.
 const MARKER: &str = ".orch-workdir";
@@ -253,7 +254,7 @@ impl Workdir {
 }
 
 /// Who we are to the file system.
-fn user() -> u32 {
+pub(crate) fn user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 

@@ -196,3 +196,69 @@ fn the_fault_points_come_in_order() {
     journal.append(&notes(1..=2)).expect("appended");
     assert_eq!(*seen.0.lock().expect("not poisoned"), ["journal.before-write", "journal.written", "journal.synced"]);
 }
+
+/// What the helper below does in a process of its own: `<journal> <what>`; unset in an ordinary test run.
+const HELPER: &str = "ORCH_TEST_JOURNAL";
+
+struct DieAt(String);
+
+impl Faults for DieAt {
+    fn at(&self, point: &str) {
+        if point == self.0 {
+            std::process::abort();
+        }
+    }
+}
+
+/// Not a test of its own: appends records 3 to 5, and dies at a fault point or of a full disk.
+#[test]
+fn helper_appends() {
+    let Ok(told) = std::env::var(HELPER) else { return };
+    let (path, what) = told.split_once(' ').expect("two words");
+    let mut journal =
+        Journal::<Note>::open_with(Utf8Path::new(path), Arc::new(DieAt(what.to_owned()))).expect("opened").journal;
+    if what != "full" {
+        journal.append(&notes(3..=5)).expect("appended");
+        return;
+    }
+    let before = journal.cursor();
+    let big = Note { seq: 3, text: "x".repeat(100_000) };
+    let error = journal.append(&[big]).expect_err("over the limit");
+    assert!(matches!(&error, JournalError::File(e) if e.source.kind() == ErrorKind::FileTooLarge), "{error}");
+    assert_eq!(journal.cursor(), before);
+    journal.append(&notes(3..=3)).expect("a small one still fits");
+}
+
+/// Runs the helper under a shell that first does what `limits` says.
+fn helper(path: &Utf8Path, what: &str, limits: &str) -> std::process::ExitStatus {
+    std::process::Command::new("/bin/sh")
+        .args(["-c", &format!("{limits} exec \"$0\" --exact journal::tests::helper_appends")])
+        .arg(std::env::current_exe().expect("this test"))
+        .env(HELPER, format!("{path} {what}"))
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .status()
+        .expect("run")
+}
+
+#[test]
+fn a_process_that_dies_at_any_point_leaves_a_journal_that_goes_on() {
+    for (point, survivors) in [("journal.before-write", 2), ("journal.written", 5), ("journal.synced", 5), ("never", 5)]
+    {
+        let dir = TestDir::new();
+        let path = written(&dir, 1..=2);
+        assert_eq!(helper(&path, point, "ulimit -c 0;").success(), point == "never", "{point}");
+        let mut opened = Journal::<Note>::open(&path).expect("opened");
+        assert_eq!(opened.records, notes(1..=survivors), "{point}");
+        opened.journal.append(&notes(survivors + 1..=6)).expect("appended");
+        assert_eq!(read::<Note>(&path).expect("read").records, notes(1..=6), "{point}");
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_the_journal_whole_and_usable() {
+    let dir = TestDir::new();
+    let path = written(&dir, 1..=2);
+    assert!(helper(&path, "full", "trap '' XFSZ; ulimit -f 20;").success());
+    assert_eq!(read::<Note>(&path).expect("read").records, notes(1..=3));
+}

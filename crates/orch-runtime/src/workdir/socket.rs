@@ -78,7 +78,8 @@ fn unfit(path: &Utf8Path, place: &Utf8Path) -> Option<String> {
     }
 }
 
-fn privacy_fault(dir: &Utf8Path, user: u32) -> Option<String> {
+/// Why others could enter a directory.
+pub(crate) fn privacy_fault(dir: &Utf8Path, user: u32) -> Option<String> {
     match fs::symlink_metadata(dir) {
         Err(error) => Some(error.to_string()),
         Ok(meta) if !meta.is_dir() => Some(format!("{dir} is not a directory")),
