@@ -158,12 +158,18 @@ impl<'s> Entry<'s> {
     /// Whether some path could match both.
     pub(crate) fn overlaps(self, other: Entry<'_>) -> bool {
         match (self.shape, other.shape) {
-            (Shape::Glob(own), Shape::Glob(theirs)) => {
-                self.text == other.text || own.iter().any(|a| theirs.iter().any(|b| a.overlaps(b)))
-            }
+            (Shape::Glob(_), Shape::Glob(_)) if self.text == other.text => true,
             (Shape::Glob(own), _) => other.meets_glob(own),
             (_, Shape::Glob(theirs)) => self.meets_glob(theirs),
             _ => is_at_or_below(self.root(), other.root()) || is_at_or_below(other.root(), self.root()),
+        }
+    }
+
+    /// The paths at or below which everything lies that the entry could match; empty for the whole tree.
+    pub(crate) fn prefixes(self) -> Vec<&'s str> {
+        match self.shape {
+            Shape::Path | Shape::Directory => vec![self.root()],
+            Shape::Glob(patterns) => patterns.iter().map(|pattern| pattern.prefix.as_str()).collect(),
         }
     }
 
@@ -184,11 +190,14 @@ impl<'s> Entry<'s> {
     }
 
     fn meets_glob(self, patterns: &[Pattern]) -> bool {
-        let own = match self.shape {
-            Shape::Directory => Pattern::directory(self.root()),
-            Shape::Path | Shape::Glob(_) => Pattern::path(self.root()),
-        };
-        patterns.iter().any(|pattern| pattern.overlaps(&own))
+        match self.shape {
+            Shape::Path => patterns.iter().any(|pattern| pattern.meets_path(self.root())),
+            Shape::Directory => {
+                let own = Pattern::directory(self.root());
+                patterns.iter().any(|pattern| pattern.overlaps(&own))
+            }
+            Shape::Glob(own) => own.iter().any(|a| patterns.iter().any(|b| a.overlaps(b))),
+        }
     }
 
     fn root(self) -> &'s str {

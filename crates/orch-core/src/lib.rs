@@ -5,6 +5,7 @@ pub mod testkit;
 
 mod backend;
 mod files;
+mod graph;
 mod id;
 mod plan;
 mod status;
@@ -13,6 +14,7 @@ mod time;
 
 pub use backend::*;
 pub use files::{FileFault, FileSet};
+pub use graph::{Cycle, Edge, EdgeKind, EdgeView, GateView, GraphView, NodeView, ReadySet, TaskGraph};
 pub use id::{AttemptNo, BranchName, EffectId, IdError, LaunchId, PullNumber, Seq, Sha, TaskId};
 pub use plan::{
     Autonomy, ExecutorKind, ForgeKind, Gate, MergeMode, Plan, PlanSettings, Priority, PushMode, SameFile, TaskSpec,

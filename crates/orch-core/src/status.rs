@@ -1,7 +1,5 @@
 //! The eight states that a task can be in, as every wire format names them.
 
-use serde::{Deserialize, Serialize};
-
 use crate::plan::wire_enum;
 
 wire_enum!(

@@ -24,50 +24,31 @@ pub(super) type Segment = Vec<Step<Unit>>;
 pub(crate) struct Pattern {
     /// The leading components that are plain text, joined by slashes.
     pub(super) prefix: String,
-    /// Whether it is a plain path of the manifest, which also stands for what lies below it.
-    plain: bool,
     steps: Vec<Step<Segment>>,
 }
 
 impl Pattern {
-    /// The pattern of a plain path.
-    pub(super) fn path(path: &str) -> Self {
-        Self { prefix: path.to_owned(), plain: true, steps: literal_steps(path) }
-    }
-
     /// The pattern of a directory and all that lies below it.
     pub(super) fn directory(path: &str) -> Self {
         let mut steps = literal_steps(path);
         steps.push(Step::Any);
-        Self { prefix: path.to_owned(), plain: false, steps }
+        Self { prefix: path.to_owned(), steps }
     }
 
     /// Whether a path matches.
     pub(super) fn matches(&self, path: &str) -> bool {
-        if self.plain {
-            return is_at_or_below(path, &self.prefix);
-        }
-        self.matches_exactly(path)
+        let parts: Vec<Step<&str>> = components(path).map(Step::One).collect();
+        meet(&self.steps, &parts, &|segment, part| segment_matches(segment, part))
     }
 
     /// Whether some path could match both.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
-        match (self.plain, other.plain) {
-            (true, true) => is_at_or_below(&self.prefix, &other.prefix) || is_at_or_below(&other.prefix, &self.prefix),
-            (true, false) => other.touches_plain(&self.prefix),
-            (false, true) => self.touches_plain(&other.prefix),
-            (false, false) => meet(&self.steps, &other.steps, &segments_meet),
-        }
+        meet(&self.steps, &other.steps, &segments_meet)
     }
 
-    /// A plain path that turns out to be a directory is met by whatever can only lie below it.
-    fn touches_plain(&self, path: &str) -> bool {
-        is_at_or_below(&self.prefix, path) || self.matches_exactly(path)
-    }
-
-    fn matches_exactly(&self, path: &str) -> bool {
-        let parts: Vec<Step<&str>> = components(path).map(Step::One).collect();
-        meet(&self.steps, &parts, &|segment, part| segment_matches(segment, part))
+    /// Whether a plain path of the manifest is met: matched, or a directory above all that could match.
+    pub(super) fn meets_path(&self, path: &str) -> bool {
+        is_at_or_below(&self.prefix, path) || self.matches(path)
     }
 }
 
@@ -79,7 +60,7 @@ pub(super) fn read_glob(text: &str) -> Result<Vec<Pattern>, FileFault> {
         patterns.push(read_pattern(&alternative)?);
     }
     let spelled = text.trim_end_matches('/');
-    patterns.push(Pattern { prefix: spelled.to_owned(), plain: false, steps: literal_steps(spelled) });
+    patterns.push(Pattern { prefix: spelled.to_owned(), steps: literal_steps(spelled) });
     Ok(patterns)
 }
 
@@ -120,7 +101,7 @@ fn read_pattern(text: &str) -> Result<Pattern, FileFault> {
     if below && steps.last() != Some(&Step::Any) {
         steps.push(Step::Any);
     }
-    Ok(Pattern { prefix, plain: false, steps })
+    Ok(Pattern { prefix, steps })
 }
 
 fn read_segment(part: &str) -> Result<Segment, FileFault> {

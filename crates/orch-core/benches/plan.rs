@@ -1,0 +1,112 @@
+//! What a large plan costs: `cargo bench -p orch-core --bench plan`.
+
+use std::time::Instant;
+
+use orch_core::{
+    Autonomy, BranchName, FileSet, Gate, MergeMethod, Plan, PlanSettings, PushMode, ReadySet, SameFile, TaskGraph,
+    TaskId, TaskSpec,
+};
+
+/// A linear congruential generator: the same plan on every machine.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap_or(0) % limit.max(1)
+    }
+}
+
+fn task(number: usize, files: &[String], depends_on: Vec<TaskId>) -> TaskSpec {
+    TaskSpec {
+        id: TaskId::parse(&format!("t{number}")).expect("a task id"),
+        phase: 0,
+        issue: None,
+        title: String::new(),
+        files: FileSet::parse(files).expect("valid files"),
+        depends_on,
+        body: None,
+        prompt: None,
+        agent: None,
+        model: None,
+        priority: None,
+        role: None,
+        verify: None,
+        estimate_minutes: None,
+        branch: BranchName::parse(&format!("task/t{number}")).expect("a branch"),
+    }
+}
+
+fn plan(count: usize, files: impl Fn(&mut Dice, usize) -> Vec<String>, dependencies: usize) -> Plan {
+    let mut dice = Dice(7);
+    let tasks = (0..count).map(|number| {
+        let before = (0..dependencies.min(number)).map(|_| format!("t{}", dice.below(number)));
+        let before = before.map(|name| TaskId::parse(&name).expect("a task id")).collect();
+        let files = files(&mut dice, number);
+        task(number, &files, before)
+    });
+    let settings = PlanSettings {
+        project: "bench".to_owned(),
+        repo: None,
+        base: None,
+        agent: "codex".to_owned(),
+        model: None,
+        model_tier: None,
+        executor: None,
+        forge: None,
+        autonomy: Autonomy::Full,
+        same_file: SameFile::Serialize,
+        gate: Gate::Complete,
+        merge: None,
+        merge_method: MergeMethod::Merge,
+        push: PushMode::Early,
+        max_parallel: 4,
+        verify: Vec::new(),
+    };
+    Plan { settings, phases: vec!["one".to_owned()], tasks: tasks.collect() }
+}
+
+#[expect(clippy::print_stdout, reason = "a bench prints its figures")]
+fn measure(name: &str, plan: &Plan) {
+    let start = Instant::now();
+    let graph = TaskGraph::build(plan).expect("acyclic");
+    let built = start.elapsed();
+    let mut ready = ReadySet::new(&graph);
+    let start = Instant::now();
+    let mut steps = 0_u32;
+    let mut open: Vec<TaskId> = ready.ready().cloned().collect();
+    while let Some(next) = open.pop() {
+        ready.take(&next);
+        open.extend(ready.met(&next));
+        steps += 1;
+    }
+    let step = start.elapsed() / steps.max(1);
+    println!("{name}: build {built:?}, {} edges, {steps} completions of {step:?} each", graph.edges().len());
+}
+
+fn main() {
+    let random = |dice: &mut Dice, _| (0..3).map(|_| format!("src/f{}.rs", dice.below(5000))).collect();
+    for count in [1_000, 10_000, 100_000] {
+        measure(&format!("{count} tasks, 3 deps, 3 of 5000 files"), &plan(count, random, 3));
+    }
+    measure("100000 tasks, no deps, 3 of 5000 files", &plan(100_000, random, 0));
+    let hub = |dice: &mut Dice, _| vec!["Cargo.toml".to_owned(), format!("src/f{}.rs", dice.below(50_000))];
+    measure("100000 tasks through one hub file", &plan(100_000, hub, 0));
+    let lanes =
+        |dice: &mut Dice, number: usize| vec![format!("lane{}", number % 2), format!("src/f{}", dice.below(50_000))];
+    measure("100000 tasks in two lanes", &plan(100_000, lanes, 0));
+    let globs = |dice: &mut Dice, number: usize| {
+        if number % 100 == 0 {
+            vec![format!("src/d{}/**/*.rs", dice.below(50))]
+        } else {
+            vec![format!("src/d{}/f{}.rs", dice.below(50), dice.below(1000))]
+        }
+    };
+    measure("100000 tasks, one in a hundred a glob", &plan(100_000, globs, 1));
+    let all = |dice: &mut Dice, number: usize| {
+        if number % 10 == 0 { vec!["**/*.rs".to_owned()] } else { vec![format!("src/f{}.rs", dice.below(100_000))] }
+    };
+    measure("100000 tasks, one in ten touches every .rs", &plan(100_000, all, 0));
+    let distinct = |_: &mut Dice, number: usize| vec![format!("src/f{number}.rs"), format!("**/f{}.*", number % 20)];
+    measure("20000 tasks with distinct files and 20 root globs", &plan(20_000, distinct, 0));
+}
