@@ -96,7 +96,7 @@ fn main() {
         |dice: &mut Dice, number: usize| vec![format!("lane{}", number % 2), format!("src/f{}", dice.below(50_000))];
     measure("100000 tasks in two lanes", &plan(100_000, lanes, 0));
     let globs = |dice: &mut Dice, number: usize| {
-        if number % 100 == 0 {
+        if number.is_multiple_of(100) {
             vec![format!("src/d{}/**/*.rs", dice.below(50))]
         } else {
             vec![format!("src/d{}/f{}.rs", dice.below(50), dice.below(1000))]
@@ -104,7 +104,11 @@ fn main() {
     };
     measure("100000 tasks, one in a hundred a glob", &plan(100_000, globs, 1));
     let all = |dice: &mut Dice, number: usize| {
-        if number % 10 == 0 { vec!["**/*.rs".to_owned()] } else { vec![format!("src/f{}.rs", dice.below(100_000))] }
+        if number.is_multiple_of(10) {
+            vec!["**/*.rs".to_owned()]
+        } else {
+            vec![format!("src/f{}.rs", dice.below(100_000))]
+        }
     };
     measure("100000 tasks, one in ten touches every .rs", &plan(100_000, all, 0));
     let distinct = |_: &mut Dice, number: usize| vec![format!("src/f{number}.rs"), format!("**/f{}.*", number % 20)];
