@@ -14,7 +14,7 @@ const TEMPORARY: &str = ".orch-new-";
 ///
 /// # Errors
 /// [`FileError`] names the step that failed; the old file is then as it was.
-pub fn replace(path: &Utf8Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+pub fn replace_file(path: &Utf8Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     let dir = directory_of(path);
     let mut builder = tempfile::Builder::new();
     builder.prefix(TEMPORARY).permissions(Permissions::from_mode(mode));
@@ -27,7 +27,7 @@ pub fn replace(path: &Utf8Path, bytes: &[u8], mode: u32) -> Result<(), FileError
     sync_directory(&dir)
 }
 
-/// Removes what a process that died inside [`replace`] left in a directory. Only for the lock holder.
+/// Removes what a process that died inside [`replace_file`] left in a directory. Only for the lock holder.
 ///
 /// # Errors
 /// [`FileError`] when the directory cannot be read or a leftover not removed; an absent directory is none.
@@ -70,7 +70,7 @@ mod tests {
         let dir = TestDir::new();
         let path = dir.path().join("manifest.json");
         for (text, mode) in [("one", 0o600), ("", 0o644), ("three", 0o600)] {
-            replace(&path, text.as_bytes(), mode).expect("replaced");
+            replace_file(&path, text.as_bytes(), mode).expect("replaced");
             assert_eq!(fs::read_to_string(&path).expect("readable"), text);
             assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, mode);
         }
@@ -83,7 +83,7 @@ mod tests {
         let target = dir.write("target", "theirs");
         let link = dir.path().join("link");
         symlink(&target, &link).expect("linked");
-        replace(&link, b"ours", 0o600).expect("replaced");
+        replace_file(&link, b"ours", 0o600).expect("replaced");
         assert_eq!(fs::read_to_string(&target).expect("readable"), "theirs");
         assert!(!link.is_symlink());
     }
@@ -93,10 +93,10 @@ mod tests {
         let dir = TestDir::new();
         fs::create_dir(dir.path().join("taken")).expect("made");
         dir.write("taken/child", "");
-        let error = replace(&dir.path().join("taken"), b"x", 0o600).expect_err("a directory is in the way");
+        let error = replace_file(&dir.path().join("taken"), b"x", 0o600).expect_err("a directory is in the way");
         assert_eq!(error.action, "replace");
         assert_eq!(dir.names(), ["taken"]);
-        let error = replace(&dir.path().join("no/such"), b"x", 0o600).expect_err("no directory");
+        let error = replace_file(&dir.path().join("no/such"), b"x", 0o600).expect_err("no directory");
         assert_eq!((error.action, error.source.kind()), ("create a file in", ErrorKind::NotFound));
     }
 

@@ -110,7 +110,7 @@ pub struct Cursor {
 
 /// What a reader found.
 #[derive(Debug)]
-pub struct Read<T> {
+pub struct Records<T> {
     /// The records after the cursor.
     pub records: Vec<T>,
     /// Where to go on.
@@ -135,7 +135,7 @@ impl<T: Sequenced + Serialize + DeserializeOwned> Journal<T> {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true).mode(0o600);
         let file = options.open(path).doing("open", path)?;
-        let Read { records, cursor } = read_from(&file, path, Cursor::default())?;
+        let Records { records, cursor } = read_from(&file, path, Cursor::default())?;
         let found = file.metadata().doing("look at", path)?.len();
         if found > cursor.offset {
             file.set_len(cursor.offset).doing("cut the unfinished last line of", path)?;
@@ -224,8 +224,8 @@ impl<T: Sequenced + Serialize + DeserializeOwned> Journal<T> {
 ///
 /// # Errors
 /// As [`Journal::open`].
-pub fn read<T: Sequenced + DeserializeOwned>(path: &Utf8Path) -> Result<Read<T>, JournalError> {
-    tail(path, Cursor::default())
+pub fn read_journal<T: Sequenced + DeserializeOwned>(path: &Utf8Path) -> Result<Records<T>, JournalError> {
+    tail_journal(path, Cursor::default())
 }
 
 /// Reads what came after a cursor, without the lock.
@@ -233,10 +233,13 @@ pub fn read<T: Sequenced + DeserializeOwned>(path: &Utf8Path) -> Result<Read<T>,
 /// # Errors
 /// As [`Journal::open`]; [`JournalError::Changed`] when the file is now shorter than what was read
 /// (a write was undone, or another journal took its place): begin again at `Cursor::default()`.
-pub fn tail<T: Sequenced + DeserializeOwned>(path: &Utf8Path, cursor: Cursor) -> Result<Read<T>, JournalError> {
+pub fn tail_journal<T: Sequenced + DeserializeOwned>(
+    path: &Utf8Path,
+    cursor: Cursor,
+) -> Result<Records<T>, JournalError> {
     let file = match File::open(path) {
         Err(e) if e.kind() == ErrorKind::NotFound && cursor.offset == 0 => {
-            return Ok(Read { records: Vec::new(), cursor });
+            return Ok(Records { records: Vec::new(), cursor });
         }
         file => file.doing("open", path)?,
     };
@@ -251,7 +254,7 @@ fn read_from<T: Sequenced + DeserializeOwned>(
     file: &File,
     path: &Utf8Path,
     cursor: Cursor,
-) -> Result<Read<T>, JournalError> {
+) -> Result<Records<T>, JournalError> {
     let bytes = lines::bytes_after(file, cursor.offset).doing("read", path)?;
     lines::parse(&bytes, cursor).map_err(|(line, fault)| JournalError::Damaged { path: path.to_owned(), line, fault })
 }

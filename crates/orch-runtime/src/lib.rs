@@ -4,7 +4,7 @@
 //! Nothing here decides; [`orch_core`] does. One directory, the [`Workdir`], holds everything that one
 //! project needs. Whoever wants to change it takes the [`WorkdirLock`], waits with [`EffectsLock::drain`]
 //! for what a predecessor's children still do, opens the [`Journal`], and only then acts. Everyone else
-//! reads: [`holder`], [`read`], [`tail`], or asks the holder over its control socket.
+//! reads: [`holder`], [`read_journal`], [`tail_journal`], or asks the holder over its control socket.
 
 mod atomic;
 mod clock;
@@ -21,12 +21,14 @@ mod template;
 mod testdir;
 mod workdir;
 
-pub use atomic::{remove_leftovers, replace};
+pub use atomic::{remove_leftovers, replace_file};
 pub use clock::SystemClock;
 pub use control::{ControlError, ControlServer, Refusal, Requests, ask};
 pub use environment::{environment, is_forge_token, parent_environment};
 pub use file_error::FileError;
-pub use journal::{Cursor, Faults, Journal, JournalError, LineFault, NoFaults, Opened, Read, Sequenced, read, tail};
+pub use journal::{
+    Cursor, Faults, Journal, JournalError, LineFault, NoFaults, Opened, Records, Sequenced, read_journal, tail_journal,
+};
 pub use lock::{EffectsLock, LockError, Owner, WorkdirLock, holder};
 pub use logs::{plain_text, tail_text};
 pub use notify::{Notice, Notifier, NotifyError};

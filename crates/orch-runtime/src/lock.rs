@@ -125,9 +125,12 @@ impl WorkdirLock {
 }
 
 impl Drop for WorkdirLock {
-    /// Readers need not try the lock of a workdir whose owner record is empty. A failure only costs them that try.
+    /// Empties the record, so that readers need not try the lock, and unlocks, because closing alone
+    /// would not do while another thread's child is between fork and exec. What fails here the end of
+    /// the process makes good.
     fn drop(&mut self) {
         let _ = self.file.set_len(0);
+        let _ = self.file.unlock();
     }
 }
 

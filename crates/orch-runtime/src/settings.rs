@@ -26,8 +26,6 @@ pub struct Settings {
     pub notify_command: Vec<String>,
     /// `[heal]`.
     pub heal: HealSettings,
-    /// `[executor] screen_interval`: how soon after a change a screen is read again.
-    pub screen_interval: Millis,
     /// `[git] hooks`: whether the repository's own hooks run (without tokens) around orch's git calls.
     pub git_hooks: bool,
     /// Remarks that stop nothing.
@@ -102,7 +100,13 @@ pub struct HealSettings {
     /// The longest wait for one of them.
     pub relaunch_wait: Millis,
     /// How long after a person's input no remedy fires.
-    pub person_grace: Millis,
+    pub hands_off: Millis,
+    /// How long the same output must repeat until it counts as a loop.
+    pub loop_after: Millis,
+    /// The least time between two looks at one screen.
+    pub screen_interval: Millis,
+    /// The time between two looks at a pull request.
+    pub pull_interval: Millis,
 }
 
 /// Who set a value.
@@ -159,7 +163,6 @@ impl Default for Settings {
             verify: VerifySettings { timeout: Millis::from_mins(30), parallel: 1 },
             notify_command: Vec::new(),
             heal: HealSettings::default(),
-            screen_interval: Millis(250),
             git_hooks: false,
             warnings: Vec::new(),
             sources: BTreeMap::new(),
@@ -182,7 +185,10 @@ impl Default for HealSettings {
             ask_grace: Millis::from_secs(5),
             relaunch_limit: 5,
             relaunch_wait: Millis::from_mins(24 * 60),
-            person_grace: Millis::from_secs(60),
+            hands_off: Millis::from_secs(60),
+            loop_after: Millis::from_mins(5),
+            screen_interval: Millis(250),
+            pull_interval: Millis::from_secs(30),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A temporary directory with the few calls that tests of files repeat.
+//! A temporary directory with the few calls that tests of files repeat; its path is short enough for sockets.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ pub(crate) struct TestDir {
 
 impl TestDir {
     pub(crate) fn new() -> Self {
-        let keep = tempfile::Builder::new().prefix("orch-t").tempdir().expect("a temporary directory");
+        let keep = tempfile::Builder::new().prefix("orch-t").tempdir_in("/tmp").expect("a temporary directory");
         let real = keep.path().canonicalize().expect("it exists");
         Self { root: Utf8PathBuf::from_path_buf(real).expect("UTF-8"), _keep: keep }
     }

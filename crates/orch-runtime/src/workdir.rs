@@ -140,7 +140,7 @@ impl Workdir {
         workdir.check_links()?;
         fs::set_permissions(&workdir.root, Permissions::from_mode(0o700)).doing("set the mode of", dir)?;
         workdir.make_rooms()?;
-        atomic::replace(&workdir.root.join(MARKER), MARKER_TEXT, 0o600)?;
+        atomic::replace_file(&workdir.root.join(MARKER), MARKER_TEXT, 0o600)?;
         Ok(workdir)
     }
 
@@ -235,7 +235,8 @@ impl Workdir {
 
     fn check_owner(&self, meta: &Metadata, user: u32) -> Result<(), WorkdirError> {
         match meta.uid() {
-            owner if owner == user => Ok(()),
+            // Root in a container works on directories that its host's user owns.
+            owner if owner == user || user == 0 => Ok(()),
             owner => Err(WorkdirError::ForeignOwner { root: self.root.clone(), owner, user }),
         }
     }

@@ -1,9 +1,9 @@
 use std::fs::File;
-use std::io::{self, Read as _, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 
 use serde::de::DeserializeOwned;
 
-use super::{Cursor, Read, Sequenced};
+use super::{Cursor, Records, Sequenced};
 
 /// What is wrong with a line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +40,7 @@ pub(super) fn bytes_after(mut file: &File, offset: u64) -> io::Result<Vec<u8>> {
 pub(super) fn parse<T: Sequenced + DeserializeOwned>(
     bytes: &[u8],
     mut cursor: Cursor,
-) -> Result<Read<T>, (u64, LineFault)> {
+) -> Result<Records<T>, (u64, LineFault)> {
     let mut records = Vec::new();
     for line in bytes.split_inclusive(|b| *b == b'\n') {
         let Some(text) = line.strip_suffix(b"\n") else { break };
@@ -56,5 +56,5 @@ pub(super) fn parse<T: Sequenced + DeserializeOwned>(
         records.push(record);
         cursor = Cursor { seq: found, offset: cursor.offset + line.len() as u64 };
     }
-    Ok(Read { records, cursor })
+    Ok(Records { records, cursor })
 }

@@ -39,8 +39,8 @@ fn a_new_journal_is_private_and_what_is_appended_comes_back() {
     assert_eq!((opened.records, opened.cut), (notes(1..=3), 0));
     opened.journal.append(&[]).expect("nothing to do");
     opened.journal.append(&notes(4..=5)).expect("appended");
-    assert_eq!(read::<Note>(&path).expect("read").records, notes(1..=5));
-    assert_eq!(read::<Note>(&path).expect("read").cursor, opened.journal.cursor());
+    assert_eq!(read_journal::<Note>(&path).expect("read").records, notes(1..=5));
+    assert_eq!(read_journal::<Note>(&path).expect("read").cursor, opened.journal.cursor());
     assert_eq!(fs::read_to_string(&path).expect("text").lines().count(), 5);
 }
 
@@ -54,7 +54,7 @@ fn cut_at_every_byte_of_the_last_batch_the_whole_lines_stay() {
     for length in before..=whole.len() {
         fs::write(&path, &whole[..length]).expect("cut");
         let lines = whole[..length].split(|b| *b == b'\n').count() as u64 - 1;
-        let unlocked = read::<Note>(&path).expect("readers ignore the torn line");
+        let unlocked = read_journal::<Note>(&path).expect("readers ignore the torn line");
         assert_eq!(unlocked.records, notes(1..=lines), "cut at {length}");
         assert_eq!(fs::read(&path).expect("bytes").len(), length, "readers change nothing");
 
@@ -63,7 +63,7 @@ fn cut_at_every_byte_of_the_last_batch_the_whole_lines_stay() {
         assert_eq!(opened.cut, length as u64 - unlocked.cursor.offset);
         opened.journal.append(&notes(lines + 1..=5)).expect("appended");
         assert!(fs::read(&path).expect("bytes").starts_with(&whole[..before]));
-        assert_eq!(read::<Note>(&path).expect("read").records.len() as u64, 5.max(lines));
+        assert_eq!(read_journal::<Note>(&path).expect("read").records.len() as u64, 5.max(lines));
     }
 }
 
@@ -86,7 +86,7 @@ fn damage_is_refused_with_its_line_and_nothing_changed() {
         let JournalError::Damaged { line, fault, .. } = &error else { panic!("{case}: {error}") };
         assert_eq!(*line, expected, "{case}");
         assert!(fault.to_string().starts_with(why), "{case}: {fault}");
-        assert!(read::<Note>(&path).is_err(), "{case}");
+        assert!(read_journal::<Note>(&path).is_err(), "{case}");
         assert_eq!(fs::read_to_string(&path).expect("text"), text + "torn", "{case}");
     }
 }
@@ -110,7 +110,7 @@ fn out_of_order_records_are_refused_before_anything_is_written() {
         assert!(matches!(journal.append(&bad), Err(JournalError::OutOfOrder { .. })), "{bad:?}");
     }
     journal.append(&notes(3..=3)).expect("the right one still goes");
-    assert_eq!(read::<Note>(&path).expect("read").records, notes(1..=3));
+    assert_eq!(read_journal::<Note>(&path).expect("read").records, notes(1..=3));
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_failed_append_leaves_the_journal_as_it_was() {
     journal.roll_back();
     assert_eq!(fs::read(&path).expect("bytes"), before);
     journal.append(&notes(3..=3)).expect("it goes on");
-    assert_eq!(read::<Note>(&path).expect("read").records, notes(1..=3));
+    assert_eq!(read_journal::<Note>(&path).expect("read").records, notes(1..=3));
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_follower_sees_each_record_once_and_only_whole() {
     let path = dir.path().join("events.jsonl");
     let mut cursor = Cursor::default();
     let mut follow = || {
-        let read = tail::<Note>(&path, cursor).expect("read");
+        let read = tail_journal::<Note>(&path, cursor).expect("read");
         cursor = read.cursor;
         read.records.iter().map(Sequenced::seq).collect::<Vec<_>>()
     };
@@ -177,7 +177,7 @@ fn a_follower_sees_each_record_once_and_only_whole() {
     journal.append(&notes(3..=3)).expect("appended");
     assert_eq!(follow(), [3]);
     fs::write(&path, "").expect("emptied");
-    assert!(matches!(tail::<Note>(&path, cursor), Err(JournalError::Changed { .. })));
+    assert!(matches!(tail_journal::<Note>(&path, cursor), Err(JournalError::Changed { .. })));
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn a_process_that_dies_at_any_point_leaves_a_journal_that_goes_on() {
         let mut opened = Journal::<Note>::open(&path).expect("opened");
         assert_eq!(opened.records, notes(1..=survivors), "{point}");
         opened.journal.append(&notes(survivors + 1..=6)).expect("appended");
-        assert_eq!(read::<Note>(&path).expect("read").records, notes(1..=6), "{point}");
+        assert_eq!(read_journal::<Note>(&path).expect("read").records, notes(1..=6), "{point}");
     }
 }
 
@@ -260,5 +260,5 @@ fn a_full_disk_leaves_the_journal_whole_and_usable() {
     let dir = TestDir::new();
     let path = written(&dir, 1..=2);
     assert!(helper(&path, "full", "trap '' XFSZ; ulimit -f 20;").success());
-    assert_eq!(read::<Note>(&path).expect("read").records, notes(1..=3));
+    assert_eq!(read_journal::<Note>(&path).expect("read").records, notes(1..=3));
 }

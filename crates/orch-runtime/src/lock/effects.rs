@@ -4,7 +4,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 
 use super::{LockError, WorkdirLock, open_lock};
-use crate::file_error::FileError;
+use crate::file_error::{Context, FileError};
 use crate::workdir::Workdir;
 
 /// How often orphans are looked for while they are waited for.
@@ -28,7 +28,11 @@ impl EffectsLock {
         let deadline = tokio::time::Instant::now() + timeout;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Self { path }),
+                Ok(()) => {
+                    // Closing would not do while another thread's child is between fork and exec.
+                    file.unlock().doing("unlock", &path)?;
+                    return Ok(Self { path });
+                }
                 Err(TryLockError::WouldBlock) if tokio::time::Instant::now() < deadline => {
                     tokio::time::sleep(STEP).await;
                 }

@@ -9,15 +9,17 @@ use super::problem::{self, nearest};
 use super::values::{Fit, Misfit, argv, count, misfit, names, prompt, span, switch, text, wrong_type};
 use super::{AgentSettings, Settings, SettingsError, SettingsProblem};
 use crate::environment::is_forge_token;
+use crate::template::placeholders;
 
 /// The agents that need no `command`.
 const BUILT_IN: [&str; 5] = ["codex", "claude", "gemini", "opencode", "shell"];
 
 /// The tables at the top.
-const GROUPS: [&str; 7] = ["agents", "env", "verify", "notify", "heal", "git", "executor"];
+const GROUPS: [&str; 6] = ["agents", "env", "verify", "notify", "heal", "git"];
 
-/// What a command may contain in braces.
-const COMMAND_NAMES: [&str; 7] = ["prompt", "prompt_file", "model", "model_tier", "worktree", "task_id", "attempt"];
+/// What a command may contain in braces; `resume` alone knows the last.
+const PLACEHOLDERS: [&str; 8] =
+    ["prompt", "prompt_file", "model", "model_tier", "worktree", "task_id", "attempt", "session_id"];
 
 /// The fields of an agent.
 const AGENT_FIELDS: [&str; 6] = ["command", "resume", "prompt", "env", "poke", "answers"];
@@ -37,13 +39,12 @@ const PULSE: RangeInclusive<u64> = 50..=u64::MAX;
 const SOME: RangeInclusive<u32> = 1..=1000;
 
 /// Every key outside of `[agents]`.
-const KEYS: [(&str, Slot); 19] = [
+const KEYS: [(&str, Slot); 21] = [
     ("env.pass", Slot::Names(|s| &mut s.env_pass)),
     ("verify.timeout", Slot::Span(|s| &mut s.verify.timeout, 1..=u64::MAX)),
     ("verify.parallel", Slot::Count(|s| &mut s.verify.parallel, SOME)),
     ("notify.command", Slot::Argv(|s| &mut s.notify_command)),
     ("git.hooks", Slot::Switch(|s| &mut s.git_hooks)),
-    ("executor.screen_interval", Slot::Span(|s| &mut s.screen_interval, PULSE)),
     ("heal.suspect_after", Slot::Span(|s| &mut s.heal.suspect_after, ANY)),
     ("heal.poke_after", Slot::Span(|s| &mut s.heal.poke_after, ANY)),
     ("heal.restart_after", Slot::Span(|s| &mut s.heal.restart_after, ANY)),
@@ -56,7 +57,10 @@ const KEYS: [(&str, Slot); 19] = [
     ("heal.ask_grace", Slot::Span(|s| &mut s.heal.ask_grace, ANY)),
     ("heal.relaunch_limit", Slot::Count(|s| &mut s.heal.relaunch_limit, 0..=1000)),
     ("heal.relaunch_wait", Slot::Span(|s| &mut s.heal.relaunch_wait, ANY)),
-    ("heal.person_grace", Slot::Span(|s| &mut s.heal.person_grace, ANY)),
+    ("heal.hands_off", Slot::Span(|s| &mut s.heal.hands_off, ANY)),
+    ("heal.loop_after", Slot::Span(|s| &mut s.heal.loop_after, ANY)),
+    ("heal.screen_interval", Slot::Span(|s| &mut s.heal.screen_interval, PULSE)),
+    ("heal.pull_interval", Slot::Span(|s| &mut s.heal.pull_interval, PULSE)),
 ];
 
 /// Settings while layers are laid over them.
@@ -75,10 +79,18 @@ impl Reading {
                 let byte = e.span().map_or(0, |span| span.start);
                 problem::at(layer, byte, "", format!("it is no TOML: {}", e.message()), None)
             };
-            self.problems.extend(errors.iter().take(20).map(problem));
+            let mut faults: Vec<SettingsProblem> = errors.iter().take(20).map(problem).collect();
+            faults.dedup();
+            self.problems.append(&mut faults);
             return;
         }
         for entry in layer::entries(table.get_ref(), is_leaf) {
+            if let [group] = entry.path.as_slice()
+                && entry.is_empty_table()
+                && GROUPS.contains(&group.as_str())
+            {
+                continue;
+            }
             let key = entry.path.join(".");
             match self.set(&entry, layer) {
                 Ok(()) => {
@@ -101,12 +113,13 @@ impl Reading {
 
     /// An agent that is neither built in nor given a command; one with other problems is not blamed twice.
     fn lacks_command(&self, (name, agent): (&String, &AgentSettings)) -> Option<SettingsProblem> {
-        let prefix = format!("agents.{name}.");
-        let blamed = self.problems.iter().any(|problem| problem.key.starts_with(&prefix));
+        let table = format!("agents.{name}");
+        let is_of = |key: &str| key.strip_prefix(&table).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let blamed = self.problems.iter().any(|problem| is_of(&problem.key));
         if blamed || agent.command.is_some() || BUILT_IN.contains(&name.as_str()) {
             return None;
         }
-        let (key, source) = self.settings.sources.iter().find(|(key, _)| key.starts_with(&prefix))?;
+        let (key, source) = self.settings.sources.iter().find(|(key, _)| is_of(key))?;
         let (place, line) = source.place();
         let meant = nearest(name, BUILT_IN).map(|known| format!(", or was `{known}` meant?")).unwrap_or_default();
         Some(SettingsProblem {
@@ -131,6 +144,12 @@ impl Reading {
                 self.warn_of_tokens(entry, layer, agent.env.as_deref().unwrap_or_default());
             }
             self.settings.agents.insert((*name).to_owned(), agent);
+            return Ok(());
+        }
+        if let ["agents", name] = path.as_slice()
+            && entry.is_empty_table()
+        {
+            self.settings.agents.entry((*name).to_owned()).or_default();
             return Ok(());
         }
         let key = path.join(".");
@@ -172,8 +191,8 @@ fn is_leaf(path: &[String]) -> bool {
 
 fn set_agent(agent: &mut AgentSettings, field: &str, rest: &[&str], value: &Spanned<DeValue<'_>>) -> Fit<()> {
     match (field, rest) {
-        ("command", []) => agent.command = Some(agent_argv(value, &[])?),
-        ("resume", []) => agent.resume = Some(agent_argv(value, &["session_id"])?),
+        ("command", []) => agent.command = Some(agent_argv(value, &PLACEHOLDERS[..7])?),
+        ("resume", []) => agent.resume = Some(agent_argv(value, &PLACEHOLDERS)?),
         ("prompt", []) => agent.prompt = Some(prompt(value)?),
         ("env", []) => agent.env = Some(names(value)?),
         ("poke", []) => agent.poke = Some(text(value)?),
@@ -214,9 +233,16 @@ fn unknown(path: &[&str]) -> Fit<()> {
     Err(Misfit("there is no such key".to_owned(), Some(help)))
 }
 
-fn agent_argv(value: &Spanned<DeValue<'_>>, more: &[&str]) -> Fit<Vec<String>> {
-    let argv = argv(value, &[COMMAND_NAMES.as_slice(), more].concat())?;
-    if argv.is_empty() { misfit("it must name a program") } else { Ok(argv) }
+fn agent_argv(value: &Spanned<DeValue<'_>>, known: &[&str]) -> Fit<Vec<String>> {
+    let argv = argv(value, known)?;
+    if argv.is_empty() {
+        return misfit("it must name a program");
+    }
+    let foreign = |name: &&str| PLACEHOLDERS.contains(name) && !known.contains(name);
+    if let Some(name) = argv.iter().flat_map(|arg| placeholders(arg)).find(foreign) {
+        return misfit(&format!("{{{name}}} is known in `resume` only"));
+    }
+    Ok(argv)
 }
 
 fn is_agent_name(name: &str) -> bool {

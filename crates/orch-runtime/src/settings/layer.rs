@@ -41,6 +41,12 @@ pub(super) struct Entry<'t> {
     pub(super) at: usize,
 }
 
+impl Entry<'_> {
+    pub(super) fn is_empty_table(&self) -> bool {
+        self.value.get_ref().as_table().is_some_and(DeTable::is_empty)
+    }
+}
+
 impl Origin {
     /// The name by which people find it.
     pub(super) fn shown(&self) -> &str {
@@ -77,8 +83,8 @@ pub(super) fn read(origin: Origin) -> Result<Option<Layer>, SettingsProblem> {
     Ok(Some(Layer { origin, text }))
 }
 
-/// Every key that is not a table of keys, in the order of its place in the text. Tables that `is_leaf`
-/// accepts stay whole, so that they can be refused whole.
+/// Every key that is not a table of keys, in the order of its place in the text. Empty tables and those
+/// that `is_leaf` accepts stay whole, so that they can be refused whole.
 pub(super) fn entries<'t>(table: &'t DeTable<'t>, is_leaf: impl Fn(&[String]) -> bool) -> Vec<Entry<'t>> {
     let mut entries = Vec::new();
     let mut open: Vec<(Vec<String>, &DeTable<'t>)> = vec![(Vec::new(), table)];
@@ -87,7 +93,7 @@ pub(super) fn entries<'t>(table: &'t DeTable<'t>, is_leaf: impl Fn(&[String]) ->
             let mut path = prefix.clone();
             path.push(key.get_ref().clone().into_owned());
             match value.get_ref() {
-                DeValue::Table(inner) if !is_leaf(&path) => open.push((path, inner)),
+                DeValue::Table(inner) if !inner.is_empty() && !is_leaf(&path) => open.push((path, inner)),
                 _ => entries.push(Entry { path, value, at: key.span().start }),
             }
         }

@@ -23,7 +23,7 @@ pub struct SettingsProblem {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct SettingsError {
-    /// Each problem, in the order of the files and lines; never empty.
+    /// Each problem, file by file; what is lacking comes last. Never empty.
     pub problems: Vec<SettingsProblem>,
 }
 

@@ -32,8 +32,6 @@ parallel = 2
 command = ["notify-send", "{title}", "{text}"]
 [git]
 hooks = true
-[executor]
-screen_interval = "1s"
 [heal]
 suspect_after = "90s"
 poke_after = "1h30m"
@@ -47,7 +45,10 @@ settle = "1s"
 ask_grace = "0s"
 relaunch_limit = 7
 relaunch_wait = "12h"
-person_grace = "2m"
+hands_off = "2m"
+loop_after = "7m"
+screen_interval = "1s"
+pull_interval = "1m"
 "#;
     let settings = Settings::from_layers(&[workdir(text)]).expect("accepted");
     let words = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
@@ -60,7 +61,7 @@ person_grace = "2m"
     assert_eq!(mybot.answers.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(), ["login=2", "update=n"]);
     assert_eq!((settings.env_pass, settings.notify_command.len()), (words(&["EXTRA"]), 3));
     assert_eq!(settings.verify, VerifySettings { timeout: Millis::from_mins(30), parallel: 2 });
-    assert_eq!((settings.git_hooks, settings.screen_interval), (true, Millis::from_secs(1)));
+    assert!(settings.git_hooks);
     let heal = HealSettings {
         suspect_after: Millis::from_secs(90),
         poke_after: Millis::from_mins(90),
@@ -74,7 +75,10 @@ person_grace = "2m"
         ask_grace: Millis(0),
         relaunch_limit: 7,
         relaunch_wait: Millis::from_mins(720),
-        person_grace: Millis::from_mins(2),
+        hands_off: Millis::from_mins(2),
+        loop_after: Millis::from_mins(7),
+        screen_interval: Millis::from_secs(1),
+        pull_interval: Millis::from_mins(1),
     };
     assert_eq!(settings.heal, heal);
     assert!(settings.warnings.is_empty());
@@ -118,7 +122,10 @@ fn layers_override_key_by_key_and_each_says_where() {
 fn no_layer_means_the_defaults_of_the_contract() {
     let settings = Settings::from_layers(&[]).expect("nothing is wrong");
     assert_eq!(settings, Settings::default());
-    assert_eq!(Settings::from_layers(&[workdir("# nothing\n"), user("")]).expect("empty"), settings);
+    for empty in ["", "# nothing\n", "[heal]\n[env]\n[agents]\n", "heal = {}"] {
+        assert_eq!(Settings::from_layers(&[workdir(empty)]).expect("empty"), settings, "{empty}");
+    }
+    assert!(problems("[heal.poke_after]").contains("it must be a duration in quotes, not a table"));
     let heal = settings.heal;
     let spans =
         [heal.suspect_after, heal.poke_after, heal.restart_after, heal.backoff, heal.heartbeat, heal.relaunch_wait];
@@ -150,9 +157,13 @@ poke = ""
 [agents.empty]
 command = []
 resume = ["", 1]
+[agents.bare]
+[agents.early]
+command = ["e", "{session_id}"]
+[colours]
 "#;
     insta::assert_snapshot!(problems(text), @r##"
-    /w/orch.toml:1:1: colour: there is no such key; the tables are agents, env, verify, notify, heal, git, executor
+    /w/orch.toml:1:1: colour: there is no such key; the tables are agents, env, verify, notify, heal, git
     /w/orch.toml:2:10: heal.suspect_aftr: there is no such key; was `heal.suspect_after` meant?
     /w/orch.toml:2:31: heal.poke_after: it must be a duration in quotes, not an integer; write a duration such as "250ms", "90s", "5m" or "1h30m"
     /w/orch.toml:2:49: heal.backoff: "ten": it is no duration; write a duration such as "250ms", "90s", "5m" or "1h30m"
@@ -175,6 +186,9 @@ resume = ["", 1]
     /w/orch.toml:20:1: agents.a b.poke: an agent's name has 1 to 64 letters, digits, '.', '_' or '-'
     /w/orch.toml:22:1: agents.empty.command: it must name a program
     /w/orch.toml:23:1: agents.empty.resume: it must be a text, not an integer; put it in quotes
+    /w/orch.toml:26:1: agents.early.command: {session_id} is known in `resume` only
+    /w/orch.toml:27:2: colours: there is no such key; the tables are agents, env, verify, notify, heal, git
+    /w/orch.toml:24: agents.bare: agent "bare" has no command; add `command = ["program", …]` to [agents.bare]
     /w/orch.toml:18: agents.codx.poke: agent "codx" has no command; add `command = ["program", …]` to [agents.codx], or was `codex` meant?
     "##);
 }

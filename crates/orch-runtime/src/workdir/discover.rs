@@ -41,7 +41,8 @@ impl Search<'_> {
         let mut notes = Vec::new();
         let here = Some(self.cwd.to_owned()).filter(|dir| is_marked(dir) || dir.join("manifest.json").exists());
         let upward = self.cwd.ancestors().map(|dir| dir.join(".orch")).filter(|dir| fs::symlink_metadata(dir).is_ok());
-        for candidate in here.into_iter().chain(upward) {
+        let upward = upward.filter(|dir| here.as_ref() != Some(dir));
+        for candidate in here.iter().cloned().chain(upward) {
             match fault(&candidate, user()) {
                 None => return Ok(Discovery { workdir: Workdir::open(&candidate)?, notes }),
                 Some(why) => notes.push(format!("{candidate} was passed over: {why}")),
