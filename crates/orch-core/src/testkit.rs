@@ -18,6 +18,8 @@ mod fault;
 #[cfg(test)]
 mod harness;
 mod script;
+mod vcs;
+mod vcs_contract;
 mod world;
 
 pub use clock::SimClock;
@@ -26,4 +28,6 @@ pub use executor::MockExecutor;
 pub use executor_contract::{Behaviour, ExecutorHarness, run_executor_case, run_executor_contract};
 pub use fault::{Call, Failure, Operation};
 pub use script::{Script, Step};
+pub use vcs::{MockRepository, MockVcs};
+pub use vcs_contract::{SEED, VcsHarness, run_vcs_case, run_vcs_contract};
 pub use world::World;

@@ -101,14 +101,14 @@ macro_rules! ensure_eq {
 
 /// Fails the case unless the value matches the pattern.
 macro_rules! ensure_matches {
-    ($found:expr, $pattern:pat, $($what:tt)+) => {{
+    ($found:expr, $pattern:pat $(if $guard:expr)?, $($what:tt)+) => {{
         let found = $found;
-        if !matches!(found, $pattern) {
+        if !matches!(&found, $pattern $(if $guard)?) {
             return Err($crate::testkit::contract::Why(format!(
                 "{}: found {}, expected {}",
                 format_args!($($what)+),
                 $crate::testkit::contract::bounded(&found),
-                stringify!($pattern),
+                stringify!($pattern $(if $guard)?),
             )));
         }
     }};

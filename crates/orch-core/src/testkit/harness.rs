@@ -1,12 +1,14 @@
 //! The mocks' own harnesses for the contract suites.
 
 mod executor;
+mod vcs;
 
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 pub(super) use executor::MockExecutorHarness;
+pub(super) use vcs::MockVcsHarness;
 
 /// Drives a future of the mocks, which never wait for anything but the world.
 ///

@@ -10,6 +10,7 @@ use super::clock::SimClock;
 use super::executor::{MockExecutor, Sessions};
 use super::fault::{Call, Failure, Faults, Operation, PortError};
 use super::script::{Script, Step};
+use super::vcs::{MockRepository, MockVcs, Repo};
 use crate::backend::{ExecutorEvent, LaunchSpec};
 use crate::id::LaunchId;
 use crate::time::{AwakeMs, Millis, Now, Timestamp};
@@ -38,6 +39,7 @@ type Casting = Arc<dyn Fn(&LaunchSpec) -> Script + Send + Sync>;
 pub(super) struct State {
     pub(super) clock: SimClock,
     pub(super) sessions: Sessions,
+    pub(super) repo: Repo,
     pub(super) files: BTreeMap<Utf8PathBuf, Vec<u8>>,
     faults: Faults,
     calls: Vec<Call>,
@@ -68,6 +70,16 @@ impl World {
     /// A new connection to the executor.
     pub fn executor(&self) -> MockExecutor {
         MockExecutor::connect(self)
+    }
+
+    /// A new connection to version control.
+    pub fn vcs(&self) -> MockVcs {
+        MockVcs::connect(self)
+    }
+
+    /// The repository as agents and other people use it.
+    pub fn repository(&self) -> MockRepository {
+        MockRepository::of(self)
     }
 
     /// The present.

@@ -1,0 +1,44 @@
+//! Version control in memory.
+
+mod graph;
+mod port;
+mod repository;
+#[cfg(test)]
+mod tests;
+mod worktree;
+
+use std::collections::BTreeMap;
+
+use camino::Utf8PathBuf;
+
+pub(super) use graph::Graph;
+pub use port::MockVcs;
+pub use repository::MockRepository;
+use worktree::Worktree;
+
+use crate::backend::Prepared;
+use crate::id::{BranchName, Sha, TaskId};
+
+/// One repository with its remote.
+pub(super) struct Repo {
+    pub(super) graph: Graph,
+    /// The remote's HEAD.
+    pub(super) base: BranchName,
+    /// Branches at the remote.
+    pub(super) remote: BTreeMap<BranchName, Sha>,
+    /// Branches that the remote had when it was last talked to.
+    tracking: BTreeMap<BranchName, Sha>,
+    /// Branches here.
+    local: BTreeMap<BranchName, Sha>,
+    /// Saved work, by full ref name.
+    saved: BTreeMap<String, Sha>,
+    /// What was prepared for which task.
+    prepared: BTreeMap<TaskId, Made>,
+    worktrees: BTreeMap<Utf8PathBuf, Worktree>,
+}
+
+struct Made {
+    prepared: Prepared,
+    branch: BranchName,
+    worktree: Utf8PathBuf,
+}

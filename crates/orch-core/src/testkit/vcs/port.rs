@@ -1,0 +1,296 @@
+//! The port over the simulated repository.
+
+use async_trait::async_trait;
+use camino::Utf8Path;
+
+use super::graph::{Merge, Node};
+use super::worktree::Worktree;
+use super::{Made, Repo};
+use crate::backend::{
+    Commit, CommitSpec, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec, Saved, SyncSpec, Vcs, VcsError, Work,
+    WorkSpec,
+};
+use crate::id::{BranchName, Sha};
+use crate::testkit::fault::Operation;
+use crate::testkit::world::World;
+use crate::time::Timestamp;
+
+/// One connection to a [`World`]'s repository.
+pub struct MockVcs {
+    world: World,
+}
+
+impl MockVcs {
+    /// Connects to a world.
+    pub fn connect(world: &World) -> Self {
+        Self { world: world.clone() }
+    }
+
+    /// The world that it works on.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    fn perform<T>(
+        &self,
+        operation: Operation,
+        subject: &str,
+        act: impl FnOnce(&mut Repo, Timestamp) -> Result<T, VcsError>,
+    ) -> Result<T, VcsError> {
+        self.world.perform(operation, subject, |state, _| {
+            let at = state.clock.now().wall;
+            act(&mut state.repo, at)
+        })
+    }
+}
+
+#[async_trait]
+impl Vcs for MockVcs {
+    fn name(&self) -> &'static str {
+        "mock"
+    }
+
+    async fn default_base(&self) -> Result<BranchName, VcsError> {
+        self.perform(Operation::BaseTip, "HEAD", |repo, _| Ok(repo.base.clone()))
+    }
+
+    async fn base_tip(&self, base: &BranchName) -> Result<Sha, VcsError> {
+        self.perform(Operation::BaseTip, base.as_str(), |repo, _| repo.fetch(base))
+    }
+
+    async fn prepare(&self, spec: &PrepareSpec) -> Result<Prepared, VcsError> {
+        self.perform(Operation::Prepare, spec.task.as_str(), |repo, _| repo.prepare(spec))
+    }
+
+    async fn work(&self, spec: &WorkSpec) -> Result<Work, VcsError> {
+        self.perform(Operation::Work, spec.worktree.as_str(), |repo, _| repo.work(spec))
+    }
+
+    async fn save(&self, spec: &SaveSpec) -> Result<Option<Saved>, VcsError> {
+        self.perform(Operation::Save, &format!("{}/{}", spec.task, spec.attempt), |repo, at| repo.save(spec, at))
+    }
+
+    async fn commit(&self, spec: &CommitSpec) -> Result<Sha, VcsError> {
+        self.perform(Operation::Commit, spec.branch.as_str(), |repo, at| repo.commit(spec, at))
+    }
+
+    async fn sync(&self, spec: &SyncSpec) -> Result<Sha, VcsError> {
+        self.perform(Operation::Sync, spec.branch.as_str(), |repo, at| repo.sync(spec, at))
+    }
+
+    async fn push(&self, spec: &PushSpec) -> Result<(), VcsError> {
+        let subject = format!("{} {}", spec.branch, spec.sha);
+        self.perform(Operation::Push, &subject, |repo, _| repo.push(spec))
+    }
+
+    async fn remote_tip(&self, branch: &BranchName) -> Result<Option<Sha>, VcsError> {
+        self.perform(Operation::RemoteTip, branch.as_str(), |repo, _| Ok(repo.remote.get(branch).cloned()))
+    }
+
+    async fn contains(&self, ancestor: &Sha, descendant: &Sha) -> Result<bool, VcsError> {
+        let subject = format!("{ancestor} {descendant}");
+        self.perform(Operation::Contains, &subject, |repo, _| Ok(repo.graph.contains(ancestor, descendant)))
+    }
+
+    async fn remove(&self, spec: &RemoveSpec) -> Result<(), VcsError> {
+        self.perform(Operation::Remove, spec.task.as_str(), |repo, _| repo.remove(spec))
+    }
+}
+
+impl Repo {
+    fn fetch(&mut self, base: &BranchName) -> Result<Sha, VcsError> {
+        self.tracking.clone_from(&self.remote);
+        self.remote.get(base).cloned().ok_or_else(|| VcsError::Missing { what: format!("branch {base}") })
+    }
+
+    fn prepare(&mut self, spec: &PrepareSpec) -> Result<Prepared, VcsError> {
+        if let Some(made) = self.prepared.get(&spec.task)
+            && made.branch == spec.branch
+            && self.worktrees.contains_key(&made.worktree)
+        {
+            return Ok(made.prepared.clone());
+        }
+        let ours = self.prepared.get(&spec.task).is_some_and(|made: &Made| made.branch == spec.branch);
+        if let Some(tip) = self.local.get(&spec.branch).filter(|_| !ours) {
+            return Err(VcsError::BranchTaken { branch: spec.branch.clone(), tip: tip.clone() });
+        }
+        let base = self.fetch(&spec.base)?;
+        let mut start = base.clone();
+        for predecessor in &spec.predecessors {
+            if self.graph.contains(&predecessor.sha, &start) {
+                continue;
+            }
+            let merge = Merge {
+                into: &start,
+                tip: &predecessor.sha,
+                base: None,
+                message: &format!("Merge {}", predecessor.task),
+                at: Timestamp::from_millis(0),
+            };
+            start = self
+                .graph
+                .merge(&merge)
+                .map_err(|files| VcsError::Conflict { with: predecessor.task.to_string(), files })?;
+        }
+        let prepared = Prepared { base, start: start.clone() };
+        let worktree = Worktree::at(&spec.branch, &start, &self.graph.tree(&start));
+        self.worktrees.insert(spec.worktree.clone(), worktree);
+        self.local.insert(spec.branch.clone(), start);
+        self.remember(&spec.task, prepared.clone(), &spec.branch, &spec.worktree);
+        Ok(prepared)
+    }
+
+    fn work(&mut self, spec: &WorkSpec) -> Result<Work, VcsError> {
+        let worktree = self.worktree(&spec.worktree)?.clone();
+        let (was, is) = (self.graph.tree(&spec.start), self.graph.tree(&worktree.head));
+        let mut changed: Vec<String> =
+            was.keys().chain(is.keys()).filter(|path| was.get(*path) != is.get(*path)).cloned().collect();
+        changed.sort();
+        changed.dedup();
+        let commits = self.graph.own_commits(&spec.start, &worktree.head);
+        let mut dirt = worktree.dirt(&is);
+        if spec.ignore_untracked {
+            dirt.untracked.clear();
+        }
+        Ok(Work {
+            head: worktree.head.clone(),
+            branch: worktree.branch.clone(),
+            changed,
+            dirt,
+            last_commit_at: commits.iter().map(|(_, node)| node.at).max(),
+            commits: commits.into_iter().map(|(sha, node)| Commit { sha, subject: subject(&node.message) }).collect(),
+        })
+    }
+
+    fn save(&mut self, spec: &SaveSpec, at: Timestamp) -> Result<Option<Saved>, VcsError> {
+        let worktree = self.worktree(&spec.worktree)?.clone();
+        let clean = worktree.dirt(&self.graph.tree(&worktree.head)).is_clean();
+        let adrift = worktree.branch.is_none() && !self.kept(&worktree.head, true);
+        if clean && !adrift {
+            return Ok(None);
+        }
+        let tree = worktree.everything();
+        let first = format!("refs/orch/saved/{}/{}", spec.task, spec.attempt);
+        let mut reference = first.clone();
+        for number in 2.. {
+            let Some(sha) = self.saved.get(&reference) else { break };
+            let same = self
+                .graph
+                .node(sha)
+                .is_some_and(|node| node.tree == tree && node.parents[..] == [worktree.head.clone()]);
+            if same {
+                return Ok(Some(Saved { reference, sha: sha.clone() }));
+            }
+            reference = format!("{first}-{number}");
+        }
+        let sha = self.graph.add(Node { parents: vec![worktree.head], tree, message: "saved".to_owned(), at });
+        self.saved.insert(reference.clone(), sha.clone());
+        Ok(Some(Saved { reference, sha }))
+    }
+
+    fn commit(&mut self, spec: &CommitSpec, at: Timestamp) -> Result<Sha, VcsError> {
+        self.on_branch(&spec.worktree, &spec.branch)?;
+        let head = self.worktree(&spec.worktree)?.head.clone();
+        let committed = self.graph.tree(&head);
+        let worktree = self.worktree(&spec.worktree)?;
+        let dirt = worktree.dirt(&committed);
+        let covered = dirt.untracked.into_iter().filter(|path| spec.files.covers(path));
+        for path in dirt.tracked.into_iter().chain(covered) {
+            match worktree.files.get(&path) {
+                Some(content) => worktree.index.insert(path, content.clone()),
+                None => worktree.index.remove(&path),
+            };
+        }
+        if worktree.index == committed {
+            return Ok(head);
+        }
+        Ok(self.commit_index(&spec.worktree, &spec.message, at).unwrap_or(head))
+    }
+
+    fn sync(&mut self, spec: &SyncSpec, at: Timestamp) -> Result<Sha, VcsError> {
+        self.on_branch(&spec.worktree, &spec.branch)?;
+        let worktree = self.worktree(&spec.worktree)?.clone();
+        let dirt = worktree.dirt(&self.graph.tree(&worktree.head));
+        if !dirt.tracked.is_empty() || dirt.operation.is_some() {
+            let what = format!("changes in {}", dirt.tracked.join(", "));
+            return Err(VcsError::Unsafe { worktree: spec.worktree.clone(), what });
+        }
+        let mut head = worktree.head.clone();
+        for source in &spec.sources {
+            if self.graph.contains(&source.tip, &head) {
+                continue;
+            }
+            let message = format!("Merge {}", source.label);
+            let merge =
+                Merge { into: &head, tip: &source.tip, base: source.merge_base.as_ref(), message: &message, at };
+            head =
+                self.graph.merge(&merge).map_err(|files| VcsError::Conflict { with: source.label.clone(), files })?;
+        }
+        let incoming = self.graph.tree(&head);
+        if let Some(path) = dirt.untracked.iter().find(|path| incoming.contains_key(*path)) {
+            return Err(VcsError::Unsafe { worktree: spec.worktree.clone(), what: format!("untracked {path}") });
+        }
+        self.move_to(&spec.worktree, &head);
+        Ok(head)
+    }
+
+    fn push(&mut self, spec: &PushSpec) -> Result<(), VcsError> {
+        let what = || format!("push to {}", spec.branch);
+        if spec.branch == spec.base || spec.branch == self.base {
+            return Err(VcsError::Refused { what: what(), why: "it is the base".to_owned() });
+        }
+        if self.graph.node(&spec.sha).is_none() {
+            return Err(VcsError::Missing { what: format!("commit {}", spec.sha) });
+        }
+        let found = self.remote.get(&spec.branch);
+        if let Some(tip) = found.filter(|tip| !self.graph.contains(tip, &spec.sha)) {
+            let found = Some(tip.clone());
+            return Err(VcsError::Moved { branch: spec.branch.clone(), found, expected: spec.sha.clone() });
+        }
+        self.remote.insert(spec.branch.clone(), spec.sha.clone());
+        self.tracking.insert(spec.branch.clone(), spec.sha.clone());
+        Ok(())
+    }
+
+    fn remove(&mut self, spec: &RemoveSpec) -> Result<(), VcsError> {
+        if let Some(worktree) = self.worktrees.get(&spec.worktree)
+            && !spec.discard
+        {
+            let refuse = |what: &str| VcsError::Unsafe { worktree: spec.worktree.clone(), what: what.to_owned() };
+            if !worktree.dirt(&self.graph.tree(&worktree.head)).is_clean() {
+                return Err(refuse("something uncommitted"));
+            }
+            if !self.kept(&worktree.head, false) {
+                return Err(refuse("commits that are nowhere else"));
+            }
+        }
+        self.worktrees.remove(&spec.worktree);
+        if spec.delete_branch {
+            self.local.remove(&spec.branch);
+            self.prepared.remove(&spec.task);
+        }
+        Ok(())
+    }
+
+    /// Whether a commit is contained in a remote branch as last seen, in a saved ref or, if those count, in a local branch.
+    fn kept(&self, sha: &Sha, locals_count: bool) -> bool {
+        let local = self.local.values().filter(|_| locals_count);
+        let mut tips = self.tracking.values().chain(self.saved.values()).chain(local);
+        tips.any(|tip| self.graph.contains(sha, tip))
+    }
+
+    fn on_branch(&mut self, worktree: &Utf8Path, branch: &BranchName) -> Result<(), VcsError> {
+        let worktree = self.worktree(worktree)?;
+        if worktree.branch.as_ref() == Some(branch) {
+            return Ok(());
+        }
+        let found = Some(worktree.head.clone());
+        let expected = self.local.get(branch).cloned();
+        let expected = expected.ok_or_else(|| VcsError::Missing { what: format!("branch {branch}") })?;
+        Err(VcsError::Moved { branch: branch.clone(), found, expected })
+    }
+}
+
+fn subject(message: &str) -> String {
+    message.lines().next().unwrap_or_default().to_owned()
+}
