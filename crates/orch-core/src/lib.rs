@@ -3,22 +3,41 @@
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 
+mod agent;
 mod backend;
+mod effect;
 mod files;
 mod graph;
+mod heal;
 mod id;
+mod input;
+mod layout;
+mod orchestrator;
 mod plan;
+mod prompt;
+mod record;
+mod screen;
+mod state;
 mod status;
 mod text;
 mod time;
 
+pub use agent::{AgentProfile, Placeholders, PromptVia};
 pub use backend::*;
+pub use effect::{Effect, Failure, FailureKind, Look, Notice, NoticeKind, Outcome, Purpose};
 pub use files::{FileFault, FileSet};
 pub use graph::{Cycle, Edge, EdgeKind, EdgeView, GateView, GraphView, NodeView, ReadySet, TaskGraph};
+pub use heal::{Case, Decision, DefaultPolicy, HealPolicy, Limits, Remedy, Signal};
 pub use id::{AttemptNo, BranchName, EffectId, IdError, LaunchId, PullNumber, Seq, Sha, TaskId};
+pub use input::{Input, Seen, SeenPull, SeenSession};
+pub use layout::Layout;
+pub use orchestrator::{Blocker, BlockerKind, Config, Deadline, LaunchPlan, Orchestrator, Outlook, Refusal, Step};
 pub use plan::{
     Autonomy, ExecutorKind, ForgeKind, Gate, MergeMode, Plan, PlanSettings, Priority, PushMode, SameFile, TaskSpec,
 };
-pub use status::Status;
+pub use record::{DriverRecord, Entry, Evidence, ImportedState, Marks, Record, StatusRecord, Todo, UserVerb, Verdict};
+pub use screen::{Reading, Sign};
+pub use state::{OpenEffect, RemedyTaken, Session, State, TaskState};
+pub use status::{Status, TRANSITIONS, Transition, transition};
 pub use text::{Foreign, clean, escape_block, escape_line, fence};
 pub use time::{AwakeMs, BootId, Millis, Now, Timestamp};

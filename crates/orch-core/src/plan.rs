@@ -7,7 +7,7 @@ use crate::files::FileSet;
 use crate::id::{BranchName, TaskId};
 
 /// Everything that the manifest decides, without any state.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// The manifest's settings.
@@ -90,6 +90,30 @@ pub struct TaskSpec {
     pub estimate_minutes: Option<f64>,
     /// Its branch, given or by rule.
     pub branch: BranchName,
+}
+
+impl Default for PlanSettings {
+    /// What a manifest that says nothing means.
+    fn default() -> Self {
+        Self {
+            project: String::new(),
+            repo: None,
+            base: None,
+            agent: "codex".to_owned(),
+            model: None,
+            model_tier: None,
+            executor: None,
+            forge: None,
+            autonomy: Autonomy::Full,
+            same_file: SameFile::Serialize,
+            gate: Gate::Complete,
+            merge: None,
+            merge_method: MergeMethod::Merge,
+            push: PushMode::Early,
+            max_parallel: 4,
+            verify: Vec::new(),
+        }
+    }
 }
 
 impl Plan {

@@ -1,0 +1,370 @@
+//! The heal policy: one signal, its history and the limits in; one remedy and its reason out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::backend::SessionInput;
+use crate::id::AttemptNo;
+use crate::plan::wire_enum;
+use crate::time::{Millis, Timestamp};
+
+/// Every threshold of the engine; all settable, all times awake unless said otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Limits {
+    /// Silence after which a session is suspected and looked at closer.
+    pub suspect_after: Millis,
+    /// Silence after which a session is poked.
+    pub poke_after: Millis,
+    /// Time without progress after which a session is resumed or restarted.
+    pub restart_after: Millis,
+    /// How long the same output must repeat before it is a loop.
+    pub loop_after: Millis,
+    /// Wait before the second attempt (wall time); doubled for each further one, at most an hour.
+    pub backoff: Millis,
+    /// Attempts before a person is needed.
+    pub max_attempts: u32,
+    /// Times that the same prompt is answered before the agent is restarted.
+    pub same_prompt_limit: u32,
+    /// New attempts for failed checks, requested changes and conflicts.
+    pub feedback_rounds: u32,
+    /// Relaunches without progress that use up no attempt.
+    pub relaunch_limit: u32,
+    /// The longest wait for a limit to reset that uses up no attempt (wall time).
+    pub relaunch_wait: Millis,
+    /// How often marks are journaled and worktrees looked at.
+    pub heartbeat: Millis,
+    /// How often a pull request is looked at.
+    pub pull_interval: Millis,
+    /// How long a screen must stand still before a prompt on it is believed.
+    pub settle: Millis,
+    /// The least time between two looks at one screen.
+    pub screen_interval: Millis,
+    /// Time between asking a process to end and killing it.
+    pub ask_grace: Millis,
+    /// Time after a person's input during which no remedy fires.
+    pub hands_off: Millis,
+    /// How long a verify command may take from its start.
+    pub verify_timeout: Millis,
+    /// Verify commands that run at once.
+    pub verify_parallel: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            suspect_after: Millis::from_mins(5),
+            poke_after: Millis::from_mins(10),
+            restart_after: Millis::from_mins(20),
+            loop_after: Millis::from_mins(5),
+            backoff: Millis::from_secs(10),
+            max_attempts: 3,
+            same_prompt_limit: 3,
+            feedback_rounds: 3,
+            relaunch_limit: 5,
+            relaunch_wait: Millis::from_mins(24 * 60),
+            heartbeat: Millis::from_mins(2),
+            pull_interval: Millis::from_secs(30),
+            settle: Millis(500),
+            screen_interval: Millis(250),
+            ask_grace: Millis::from_secs(5),
+            hands_off: Millis::from_secs(60),
+            verify_timeout: Millis::from_mins(30),
+            verify_parallel: 1,
+        }
+    }
+}
+
+wire_enum!(
+    /// What the evidence about a task means.
+    Signal {
+        /// A recognised approval or default-choice prompt.
+        Prompt = "prompt",
+        /// A dialog that no blind key may answer: dangerous, login, update, unknown.
+        Dialog = "dialog",
+        /// The agent ended with an error.
+        Failed = "failed",
+        /// A rate limit, an overload, no network.
+        Limited = "limited",
+        /// Credentials were refused, or there is no credit.
+        Credentials = "credentials",
+        /// Nothing was heard for some time.
+        Silent = "silent",
+        /// The same output again and again.
+        Loop = "loop",
+        /// The session is gone without an exit status.
+        Lost = "lost",
+        /// The agent ended well and did nothing.
+        NothingDone = "nothingDone",
+        /// Work is there and not committed.
+        Uncommitted = "uncommitted",
+        /// The agent ended well with clean, committed work: a claim.
+        ClaimsDone = "claimsDone",
+        /// The verify command agreed at one commit.
+        Verified = "verified",
+        /// The verify command disagreed.
+        VerifyFailed = "verifyFailed",
+        /// The verify command took too long.
+        VerifyTimedOut = "verifyTimedOut",
+        /// The worktree could not be made.
+        PrepareFailed = "prepareFailed",
+        /// The process could not be started.
+        LaunchFailed = "launchFailed",
+        /// Publishing failed and may work later.
+        PublishDelayed = "publishDelayed",
+        /// Publishing was refused for good.
+        PublishRefused = "publishRefused",
+        /// A required check failed.
+        ChecksFailed = "checksFailed",
+        /// A trusted reviewer asked for changes.
+        ChangesRequested = "changesRequested",
+        /// Others' work does not merge into the branch.
+        Conflict = "conflict",
+        /// The pull request was closed unmerged.
+        PullClosed = "pullClosed",
+        /// The pull request was merged.
+        PullMerged = "pullMerged",
+        /// A process could not be ended, or something else that only a person can put right.
+        Broken = "broken",
+    }
+);
+
+/// A signal with what the policy may know of its task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Case {
+    /// What the evidence means.
+    pub signal: Signal,
+    /// The evidence in one line, for the reason.
+    pub detail: String,
+    /// The attempt that is open.
+    pub attempt: AttemptNo,
+    /// Attempts that failed since the start or since a person said `retry`, this one included.
+    pub failures: u32,
+    /// Feedback rounds so far.
+    pub feedback_rounds: u32,
+    /// Relaunches without progress between them.
+    pub relaunches: u32,
+    /// Times that this same prompt was answered already.
+    pub same_prompt: u32,
+    /// What would answer the prompt, if a rule knows.
+    pub answer: Option<SessionInput>,
+    /// What wakes this agent.
+    pub poke: SessionInput,
+    /// For [`Signal::Silent`]: how long nothing was heard.
+    pub silent: Millis,
+    /// For [`Signal::Silent`]: the session was poked in this silence.
+    pub poked: bool,
+    /// For [`Signal::Silent`]: the screen takes plain line input, so that keys do what they say.
+    pub line_input: bool,
+    /// The agent was asked to commit in this attempt.
+    pub asked_to_commit: bool,
+    /// Uncommitted files that orch may not commit by itself.
+    pub foreign_dirt: Vec<String>,
+    /// For [`Signal::Limited`]: when the limit resets.
+    pub reset_at: Option<Timestamp>,
+}
+
+/// What to do about a signal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Remedy {
+    /// Type the answer to a prompt.
+    Answer {
+        /// The answer.
+        input: SessionInput,
+    },
+    /// Suspect, and look closer.
+    Look,
+    /// Wake a silent session.
+    Poke {
+        /// What is typed.
+        input: SessionInput,
+    },
+    /// End the session and start it again in the same attempt, resuming its conversation where the agent can.
+    Resume {
+        /// Not before then.
+        at: Timestamp,
+        /// Whether it counts against [`Limits::relaunch_limit`].
+        counted: bool,
+    },
+    /// End the attempt; a new one begins.
+    Restart {
+        /// Not before then.
+        at: Timestamp,
+    },
+    /// End the attempt; a new one begins with what the forge said, in a count of its own.
+    Rework {
+        /// Not before then.
+        at: Timestamp,
+    },
+    /// Ask the agent to commit its work.
+    AskCommit,
+    /// Commit the work for the agent.
+    Commit,
+    /// Check the claim.
+    Verify,
+    /// The claim holds.
+    Accept,
+    /// Try the same effect again.
+    Wait {
+        /// Not before then.
+        at: Timestamp,
+    },
+    /// A person is needed.
+    Escalate,
+}
+
+/// A remedy with its reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// What to do.
+    pub remedy: Remedy,
+    /// Why, for people.
+    pub reason: String,
+    /// The setting that decided, as in `orch.toml`'s `[heal]`, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<String>,
+}
+
+impl Decision {
+    /// A decision that no threshold decided.
+    pub fn new(remedy: Remedy, reason: impl Into<String>) -> Self {
+        Self { remedy, reason: reason.into(), threshold: None }
+    }
+
+    /// The same decision, naming the setting that decided.
+    #[must_use]
+    pub fn by(mut self, threshold: &str) -> Self {
+        self.threshold = Some(threshold.to_owned());
+        self
+    }
+}
+
+/// Decides what is done about trouble. Total and pure: same case, same decision.
+pub trait HealPolicy: Send + Sync {
+    /// The policy's name, kept in the journal.
+    fn name(&self) -> &str;
+
+    /// The remedy for a case. `now` is wall time, for remedies that wait.
+    fn decide(&self, case: &Case, limits: &Limits, now: Timestamp) -> Decision;
+}
+
+/// The policy of PRODUCT's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DefaultPolicy;
+
+impl HealPolicy for DefaultPolicy {
+    fn name(&self) -> &'static str {
+        "default"
+    }
+
+    fn decide(&self, case: &Case, limits: &Limits, now: Timestamp) -> Decision {
+        let detail = &case.detail;
+        match case.signal {
+            Signal::Prompt => prompt(case, limits, now),
+            Signal::Dialog => {
+                Decision::new(Remedy::Escalate, format!("a dialog that no blind key may answer: {detail}"))
+            }
+            Signal::Credentials | Signal::Broken | Signal::PublishRefused => {
+                Decision::new(Remedy::Escalate, detail.clone())
+            }
+            Signal::PullClosed => Decision::new(Remedy::Escalate, "the pull request was closed without a merge"),
+            Signal::Failed
+            | Signal::NothingDone
+            | Signal::VerifyFailed
+            | Signal::VerifyTimedOut
+            | Signal::PrepareFailed
+            | Signal::LaunchFailed => restart(case, limits, now),
+            Signal::Limited => limited(case, limits, now),
+            Signal::PublishDelayed => Decision::new(
+                Remedy::Wait { at: now + backoff(case.relaunches + 1, limits) },
+                format!("{detail}; trying again"),
+            )
+            .by("backoff"),
+            Signal::Silent => silent(case, limits, now),
+            Signal::Loop => relaunch(case, limits, now, "the same output again and again"),
+            Signal::Lost => relaunch(case, limits, now, "the session is gone"),
+            Signal::Uncommitted => uncommitted(case),
+            Signal::ClaimsDone => Decision::new(Remedy::Verify, detail.clone()),
+            Signal::Verified | Signal::PullMerged => Decision::new(Remedy::Accept, detail.clone()),
+            Signal::ChecksFailed | Signal::ChangesRequested | Signal::Conflict => feedback(case, limits, now),
+        }
+    }
+}
+
+fn backoff(failures: u32, limits: &Limits) -> Millis {
+    let doubled = limits.backoff.0.saturating_mul(1 << failures.saturating_sub(1).min(16));
+    Millis(doubled.min(Millis::from_mins(60).0.max(limits.backoff.0)))
+}
+
+fn prompt(case: &Case, limits: &Limits, now: Timestamp) -> Decision {
+    if case.same_prompt >= limits.same_prompt_limit {
+        return restart(case, limits, now).by("same_prompt_limit");
+    }
+    match &case.answer {
+        Some(input) => Decision::new(Remedy::Answer { input: input.clone() }, format!("answered: {}", case.detail)),
+        None => Decision::new(Remedy::Escalate, format!("no rule answers: {}", case.detail)),
+    }
+}
+
+fn restart(case: &Case, limits: &Limits, now: Timestamp) -> Decision {
+    let (failures, max, detail) = (case.failures, limits.max_attempts, &case.detail);
+    if failures >= max {
+        return Decision::new(Remedy::Escalate, format!("{detail}; {failures} of {max} attempts failed"))
+            .by("max_attempts");
+    }
+    let at = now + backoff(failures, limits);
+    Decision::new(Remedy::Restart { at }, format!("{detail}; {failures} of {max} attempts failed, a new one begins"))
+        .by("backoff")
+}
+
+fn relaunch(case: &Case, limits: &Limits, now: Timestamp, what: &str) -> Decision {
+    if case.relaunches >= limits.relaunch_limit {
+        return restart(case, limits, now).by("relaunch_limit");
+    }
+    let reason = format!("{what}: {}; the same attempt goes on", case.detail);
+    Decision::new(Remedy::Resume { at: now, counted: true }, reason)
+}
+
+fn limited(case: &Case, limits: &Limits, now: Timestamp) -> Decision {
+    let at = case.reset_at.filter(|at| *at > now).unwrap_or(now + backoff(case.relaunches + 1, limits));
+    if at.since(now) > limits.relaunch_wait || case.relaunches >= limits.relaunch_limit {
+        return restart(case, limits, now).by("relaunch_wait");
+    }
+    Decision::new(Remedy::Resume { at, counted: true }, format!("{}; no attempt is used up", case.detail))
+}
+
+fn silent(case: &Case, limits: &Limits, now: Timestamp) -> Decision {
+    if case.silent >= limits.restart_after {
+        return relaunch(case, limits, now, "no progress").by("restart_after");
+    }
+    if case.silent >= limits.poke_after && !case.poked {
+        let (input, how) = if case.line_input {
+            (case.poke.clone(), "poked")
+        } else {
+            (SessionInput { text: None, keys: vec![crate::backend::Key::Redraw] }, "asked to redraw")
+        };
+        return Decision::new(Remedy::Poke { input }, format!("{}: {how}", case.detail)).by("poke_after");
+    }
+    Decision::new(Remedy::Look, format!("{}: suspected", case.detail)).by("suspect_after")
+}
+
+fn uncommitted(case: &Case) -> Decision {
+    if !case.asked_to_commit {
+        return Decision::new(Remedy::AskCommit, format!("{}; the agent is asked once to commit", case.detail));
+    }
+    if case.foreign_dirt.is_empty() {
+        return Decision::new(Remedy::Commit, format!("{}; asked before, so orch commits it", case.detail));
+    }
+    let files = case.foreign_dirt.join(", ");
+    Decision::new(Remedy::Escalate, format!("uncommitted files that the task does not name: {files}"))
+}
+
+fn feedback(case: &Case, limits: &Limits, now: Timestamp) -> Decision {
+    let (rounds, max, detail) = (case.feedback_rounds, limits.feedback_rounds, &case.detail);
+    if rounds >= max {
+        return Decision::new(Remedy::Escalate, format!("{detail}; {rounds} of {max} rounds are used up"))
+            .by("feedback_rounds");
+    }
+    Decision::new(Remedy::Rework { at: now }, format!("{detail}; round {} of {max}", rounds + 1)).by("feedback_rounds")
+}

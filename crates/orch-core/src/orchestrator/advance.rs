@@ -1,0 +1,273 @@
+//! One task, one step at a time: what follows from its state alone.
+
+use std::collections::BTreeSet;
+
+use super::{Orchestrator, Pass};
+use crate::backend::{CommitSpec, EndMode, Predecessor, PrepareSpec};
+use crate::effect::{Effect, Look, Purpose};
+use crate::heal::{Decision, Remedy, Signal};
+use crate::id::{AttemptNo, TaskId};
+use crate::record::{Evidence, Record, StatusRecord, Todo, Verdict};
+use crate::state::{Session, TaskState};
+use crate::status::Status;
+
+/// What a task does next.
+pub(super) enum Next {
+    /// Remember this; then look again.
+    Record(Record),
+    /// Look at this and wait.
+    Look(Look),
+    /// Wait.
+    Nothing,
+}
+
+impl Next {
+    pub(super) fn effect(effect: Effect) -> Self {
+        Self::Record(Record::Effect { effect })
+    }
+}
+
+impl Orchestrator {
+    /// Advances a task until it waits for the world.
+    pub(super) fn advance(&mut self, pass: &mut Pass<'_>, task: &TaskId) {
+        loop {
+            match self.next(pass, task) {
+                Next::Record(record) => self.record(pass, Some(task.clone()), record),
+                Next::Look(look) => {
+                    if self.eyes.ask(&look) {
+                        pass.looks.insert(look);
+                    }
+                    return;
+                }
+                Next::Nothing => return,
+            }
+        }
+    }
+
+    fn next(&self, pass: &Pass<'_>, id: &TaskId) -> Next {
+        let Some((plan, spec, task)) = self.spec(id) else { return Next::Nothing };
+        if task.open.is_some() {
+            return Next::Nothing;
+        }
+        if let Some(verdict) = &task.unanswered {
+            return Next::Record(self.answer(pass, task, verdict));
+        }
+        if let Some(change) = self.due_change(id, task) {
+            return Next::Record(Record::Status(change));
+        }
+        if let Some(session) = &task.session {
+            if session.teardown && !self.is_paused(task) {
+                return self.take_down(pass, id, task, session);
+            }
+            return self.eyes.exit_of(session).map_or(Next::Nothing, |_| Next::Look(Look::Work(id.clone())));
+        }
+        if super::watch::is_followed(task) && self.pull_is_due(id, pass.now) {
+            return Next::Look(Look::Pull(id.clone()));
+        }
+        if self.is_paused(task) || task.needs_human || task.skipped && !task.status.meets_edges() {
+            return Next::Nothing;
+        }
+        if task.not_before.is_some_and(|at| at > pass.now.wall) {
+            return Next::Nothing;
+        }
+        match (task.todo, task.status) {
+            (Some(todo), Status::Running | Status::Stuck | Status::Complete | Status::PrOpen) => {
+                self.step(id, plan, spec, task, todo)
+            }
+            (_, Status::Complete) => self.publish(plan, spec, task),
+            (_, Status::PrOpen) => self.follow(plan, spec, task),
+            (_, Status::Merged) => self.clear_away(spec, task),
+            (_, Status::Pending | Status::Blocked | Status::Running | Status::Stuck | Status::Error) => Next::Nothing,
+        }
+    }
+
+    fn answer(&self, pass: &Pass<'_>, task: &TaskState, verdict: &Verdict) -> Record {
+        let signal = verdict.case.signal;
+        let mut decision = self.policy.decide(&verdict.case, &self.config.limits, pass.now.wall);
+        if let Some(why) = impossible(task, &decision.remedy) {
+            decision = Decision::new(Remedy::Escalate, format!("{} ({why})", decision.reason));
+        }
+        Record::Remedy { signal, policy: self.policy.name().to_owned(), decision }
+    }
+
+    /// The move of the status machine that the state calls for.
+    fn due_change(&self, id: &TaskId, task: &TaskState) -> Option<StatusRecord> {
+        let to = |status| StatusRecord::new(task.status, status);
+        match task.status {
+            Status::Pending | Status::Blocked => self.readiness(id, task),
+            Status::Running | Status::Stuck | Status::Complete | Status::PrOpen | Status::Error
+                if task.in_base && task.session.is_none() && !task.status.is_open() =>
+            {
+                Some(to(Status::Merged))
+            }
+            Status::Running | Status::Stuck | Status::Complete | Status::PrOpen
+                if task.todo == Some(Todo::EndAttempt) =>
+            {
+                let reason = task.reason.clone().or_else(|| task.lesson.as_ref().map(|v| v.case.detail.clone()));
+                Some(StatusRecord { reason, retry_at: task.not_before, ..to(Status::Error) })
+            }
+            Status::Running if task.trouble.is_some() => {
+                let reason = task.reason.clone().or_else(|| task.remedies.last().map(|taken| taken.reason.clone()));
+                Some(StatusRecord { reason, ..to(Status::Stuck) })
+            }
+            Status::Stuck if task.trouble.is_none() => Some(to(Status::Running)),
+            Status::Running | Status::Stuck if task.verified.is_some() => {
+                Some(StatusRecord { sha: task.verified.clone(), ..to(Status::Complete) })
+            }
+            Status::Running | Status::Stuck | Status::Error | Status::Complete | Status::PrOpen | Status::Merged => {
+                None
+            }
+        }
+    }
+
+    fn readiness(&self, id: &TaskId, task: &TaskState) -> Option<StatusRecord> {
+        let conflict = !task.waits_on.is_empty()
+            && !task.waits_on.iter().any(|other| {
+                self.state.tasks.get(other).is_none_or(|other| other.status == Status::Merged || other.skipped)
+            });
+        let blocked = conflict || self.has_blockers(id);
+        match (task.status, blocked) {
+            (Status::Pending, true) => {
+                let reason = Some(self.blocked_reason(id));
+                Some(StatusRecord { reason, ..StatusRecord::new(Status::Pending, Status::Blocked) })
+            }
+            (Status::Blocked, false) => Some(StatusRecord::new(Status::Blocked, Status::Pending)),
+            _ => None,
+        }
+    }
+
+    /// Takes a session down: save, ask, kill, prove, forget.
+    fn take_down(&self, pass: &Pass<'_>, id: &TaskId, task: &TaskState, session: &Session) -> Next {
+        if task.needs_human && self.eyes.gave_up(session.launch) {
+            return Next::Nothing;
+        }
+        let end =
+            |mode| Next::effect(Effect::End { launch: session.launch, process: session.process().cloned(), mode });
+        if !session.saved && session.purpose != Purpose::Verify && task.prepared.is_some() {
+            return Next::effect(Effect::Save {
+                task: id.clone(),
+                attempt: task.attempt.max(AttemptNo(1)),
+                worktree: self.worktree(id),
+            });
+        }
+        if session.gone {
+            return Next::effect(Effect::Forget { launch: session.launch });
+        }
+        let ended = session.ended.is_some() || self.eyes.exit_of(session).is_some() || session.force;
+        match session.asked_at {
+            None if !ended => end(EndMode::Ask),
+            Some(asked) if !ended && asked + self.config.limits.ask_grace > pass.now.awake => Next::Nothing,
+            _ => end(EndMode::Kill),
+        }
+    }
+
+    fn step(
+        &self,
+        id: &TaskId,
+        plan: &crate::plan::Plan,
+        spec: &crate::plan::TaskSpec,
+        task: &TaskState,
+        todo: Todo,
+    ) -> Next {
+        match todo {
+            Todo::Prepare => Next::effect(Effect::Prepare(PrepareSpec {
+                task: id.clone(),
+                branch: spec.branch.clone(),
+                worktree: self.worktree(id),
+                base: self.config.base.clone(),
+                predecessors: self.unmerged_predecessors(id),
+            })),
+            Todo::Launch { purpose: Purpose::Verify, .. } => self.verify(id, plan, spec, task),
+            Todo::Launch { purpose: Purpose::Work, .. } if task.person_retry && !self.eyes.looked_for_fix(id) => {
+                Next::Look(Look::Work(id.clone()))
+            }
+            Todo::Launch { purpose, resume } => {
+                if self.profile(id).is_none() {
+                    let name = plan.agent_of(spec);
+                    return self.verdict(id, Signal::Broken, "profile", &format!(
+                        "there is no agent profile {name:?}: add [agents.{name}] with a command to orch.toml, then `orch retry {id}`"
+                    ));
+                }
+                Next::effect(Effect::Launch { attempt: task.attempt, purpose, resume, sha: None })
+            }
+            Todo::Commit => Next::effect(Effect::Commit(CommitSpec {
+                worktree: self.worktree(id),
+                branch: spec.branch.clone(),
+                message: crate::prompt::commit_message(spec),
+                files: spec.files.clone(),
+            })),
+            Todo::Judge => Next::Look(Look::Work(id.clone())),
+            Todo::EndAttempt => Next::Nothing,
+        }
+    }
+
+    fn verify(&self, id: &TaskId, plan: &crate::plan::Plan, spec: &crate::plan::TaskSpec, task: &TaskState) -> Next {
+        if plan.verify_of(spec).is_empty() {
+            return self.verdict(
+                id,
+                Signal::Verified,
+                "no-verify-command",
+                "committed and clean; no verify command is set",
+            );
+        }
+        let running = self.queues.sessions().filter(|other| {
+            let session = self.state.tasks.get(*other).and_then(|state| state.session.as_ref());
+            session.is_some_and(|session| session.purpose == Purpose::Verify)
+        });
+        if running.count() >= self.config.limits.verify_parallel.max(1) as usize {
+            return Next::Nothing;
+        }
+        Next::effect(Effect::Launch {
+            attempt: task.attempt,
+            purpose: Purpose::Verify,
+            resume: false,
+            sha: task.verifying.clone(),
+        })
+    }
+
+    pub(super) fn verdict(&self, task: &TaskId, signal: Signal, rule: &str, detail: &str) -> Next {
+        let evidence = Evidence { message: Some(detail.to_owned()), ..Evidence::default() };
+        Next::Record(Record::Verdict(Box::new(Verdict {
+            launch: None,
+            rule: rule.to_owned(),
+            evidence,
+            case: self.case(task, signal, detail),
+        })))
+    }
+
+    /// The verified work of the tasks that this one was ordered after and that the base does not have yet.
+    pub(super) fn unmerged_predecessors(&self, id: &TaskId) -> Vec<Predecessor> {
+        let mut found: Vec<(usize, Predecessor)> = Vec::new();
+        let mut behind: Vec<TaskId> = vec![id.clone()];
+        let mut seen: BTreeSet<TaskId> = BTreeSet::new();
+        while let Some(task) = behind.pop() {
+            for edge in self.graph.predecessors(&task) {
+                let Some(state) = self.state.tasks.get(edge.from()).filter(|_| seen.insert(edge.from().clone())) else {
+                    continue;
+                };
+                match (&state.verified, state.status) {
+                    (Some(sha), Status::Complete | Status::PrOpen) => {
+                        let predecessor = Predecessor { task: edge.from().clone(), sha: sha.clone() };
+                        found.push((self.queues.index(edge.from()).unwrap_or(usize::MAX), predecessor));
+                    }
+                    // What a skipped task was ordered after still comes first.
+                    _ if state.skipped => behind.push(edge.from().clone()),
+                    _ => {}
+                }
+            }
+        }
+        found.sort_by_key(|(index, _)| *index);
+        found.into_iter().map(|(_, predecessor)| predecessor).collect()
+    }
+}
+
+/// Why a remedy cannot be carried out in this state, if it cannot: policies of others may ask for anything.
+fn impossible(task: &TaskState, remedy: &Remedy) -> Option<&'static str> {
+    let live = task.session.as_ref().is_some_and(Session::is_live);
+    match remedy {
+        Remedy::Answer { .. } | Remedy::Poke { .. } | Remedy::Look if !live => Some("there is no live session"),
+        Remedy::Verify if task.head.is_none() => Some("there is no commit to verify"),
+        Remedy::AskCommit | Remedy::Commit if task.prepared.is_none() => Some("there is no worktree"),
+        _ => None,
+    }
+}

@@ -1,0 +1,234 @@
+//! Following pull requests to the merge: others' work is taken in, bases are moved, one merge at a time.
+
+use super::advance::Next;
+use super::{Orchestrator, Pass};
+use crate::backend::{Checks, MergeMethod, MergeSpec, PullChange, PullState, SyncSource, SyncSpec};
+use crate::effect::{Effect, Look};
+use crate::heal::Signal;
+use crate::id::{BranchName, TaskId};
+use crate::input::SeenPull;
+use crate::plan::{Plan, TaskSpec};
+use crate::record::{Evidence, Record, StatusRecord, Verdict};
+use crate::state::TaskState;
+use crate::status::Status;
+
+impl Orchestrator {
+    /// What an open pull request needs besides the merge itself.
+    pub(super) fn follow(&self, plan: &Plan, spec: &TaskSpec, task: &TaskState) -> Next {
+        if let Some(push) = self.push(spec, task) {
+            return push;
+        }
+        let sources = self.moved_predecessors(plan, task);
+        if !sources.is_empty() {
+            return self.sync(spec, sources);
+        }
+        let Some(pull) = task.pull.as_ref().filter(|pull| pull.state == PullState::Open) else { return Next::Nothing };
+        let (base, draft) = self.pull_base(&spec.id);
+        if pull.base == base && pull.draft == draft {
+            return Next::Nothing;
+        }
+        let change = PullChange {
+            base: (pull.base != base).then_some(base),
+            draft: (pull.draft != draft).then_some(draft),
+            body: None,
+        };
+        Next::effect(Effect::UpdatePull { number: pull.number, change })
+    }
+
+    /// The base of a pull request and whether it is a draft: the branch of the only unmerged
+    /// predecessor, else the base branch, not ready while several are unmerged.
+    pub(super) fn pull_base(&self, id: &TaskId) -> (BranchName, bool) {
+        let predecessors = self.unmerged_predecessors(id);
+        match predecessors.as_slice() {
+            [] => (self.config.base.clone(), false),
+            [only] => {
+                let branch = self.spec(&only.task).map(|(_, spec, _)| spec.branch.clone());
+                (branch.unwrap_or_else(|| self.config.base.clone()), false)
+            }
+            _ => (self.config.base.clone(), true),
+        }
+    }
+
+    pub(super) fn sync(&self, spec: &TaskSpec, sources: Vec<SyncSource>) -> Next {
+        let worktree = self.worktree(&spec.id);
+        Next::effect(Effect::Sync(SyncSpec { worktree, branch: spec.branch.clone(), sources }))
+    }
+
+    /// Predecessors whose work is not any more what this branch contains of it.
+    fn moved_predecessors(&self, plan: &Plan, task: &TaskState) -> Vec<SyncSource> {
+        let rewritten = plan.settings.merge_method != MergeMethod::Merge;
+        let source = |(id, old): (&TaskId, &crate::id::Sha)| {
+            let state = self.state.tasks.get(id)?;
+            let tip = match state.status {
+                Status::Complete | Status::PrOpen => state.verified.clone()?,
+                Status::Merged if rewritten => state.pull.as_ref()?.merge_sha.clone()?,
+                _ => return None,
+            };
+            (tip != *old).then(|| SyncSource { label: id.to_string(), tip, merge_base: Some(old.clone()) })
+        };
+        let mut sources: Vec<SyncSource> = task.contains.iter().filter_map(source).collect();
+        sources.sort_by_key(|source| TaskId::parse(&source.label).ok().and_then(|id| self.queues.index(&id)));
+        sources
+    }
+
+    /// A pull request was looked at.
+    pub(super) fn on_pull(&mut self, pass: &mut Pass<'_>, id: &TaskId, seen: Result<SeenPull, String>) {
+        self.eyes.answered(&Look::Pull(id.clone()));
+        let Some((_, _, task)) = self.spec(id) else { return };
+        // A forge that cannot be reached is asked again at the next interval.
+        let task = task.clone();
+        self.eyes.note_pull(id, seen.as_ref().ok().cloned(), pass.now);
+        let Ok(seen) = seen else { return };
+        pass.dirty.insert(id.clone());
+        if task.open.is_some() || task.unanswered.is_some() || task.in_base {
+            return;
+        }
+        let state = seen.pull.as_ref().map(|pull| pull.state);
+        if state == Some(PullState::Merged) || seen.head_in_base {
+            return self.judge_pull(pass, id, Signal::PullMerged, "merged", "its work is in the base", &seen);
+        }
+        if task.needs_human && task.status == Status::Error {
+            let head =
+                seen.pull.as_ref().filter(|pull| pull.state == PullState::Open).and_then(|pull| pull.head_sha.clone());
+            if task.pull.as_ref().is_some_and(|pull| pull.state == PullState::Closed)
+                && head.is_some()
+                && head == task.pushed
+            {
+                let change = StatusRecord { sha: head, ..StatusRecord::new(Status::Error, Status::PrOpen) };
+                self.record(pass, Some(id.clone()), Record::Status(change));
+            }
+            return;
+        }
+        if task.needs_human || task.status != Status::PrOpen || task.verified.is_none() {
+            return;
+        }
+        let Some(pull) = &seen.pull else { return };
+        if pull.state == PullState::Closed {
+            return self.judge_pull(pass, id, Signal::PullClosed, "closed", "closed without a merge", &seen);
+        }
+        if let Checks::Failed(what) = &pull.checks {
+            return self.judge_pull(
+                pass,
+                id,
+                Signal::ChecksFailed,
+                "checks",
+                &format!("a required check failed: {what}"),
+                &seen,
+            );
+        }
+        if let Some(what) = &pull.changes_requested {
+            self.judge_pull(
+                pass,
+                id,
+                Signal::ChangesRequested,
+                "review",
+                &format!("changes were requested: {what}"),
+                &seen,
+            );
+        }
+    }
+
+    fn judge_pull(
+        &mut self,
+        pass: &mut Pass<'_>,
+        id: &TaskId,
+        signal: Signal,
+        rule: &str,
+        detail: &str,
+        seen: &SeenPull,
+    ) {
+        let detail = crate::prompt::one_line(detail);
+        let message = seen
+            .pull
+            .as_ref()
+            .map(|pull| format!("pull request {} is {:?}, base at {}", pull.number, pull.state, seen.base_tip.short()));
+        let case = self.case(id, signal, detail);
+        let verdict = Verdict {
+            launch: None,
+            rule: rule.to_owned(),
+            evidence: Evidence { message, ..Evidence::default() },
+            case,
+        };
+        self.record(pass, Some(id.clone()), Record::Verdict(Box::new(verdict)));
+    }
+
+    /// Merges the next pull request that may be merged, or takes the base into it first; whether anything began.
+    pub(super) fn merge_next(&mut self, pass: &mut Pass<'_>) -> bool {
+        if !self.config.auto_merge || self.config.goal != Status::Merged || self.state.paused || self.merging() {
+            return false;
+        }
+        let candidates: Vec<TaskId> = self.queues.published().cloned().collect();
+        for id in candidates {
+            match self.merge_step(&id, pass) {
+                Next::Record(record) => {
+                    self.record(pass, Some(id), record);
+                    return true;
+                }
+                Next::Look(look) => {
+                    if self.eyes.ask(&look) {
+                        pass.looks.insert(look);
+                    }
+                    return false;
+                }
+                Next::Nothing => {}
+            }
+        }
+        false
+    }
+
+    /// Whether a pull request is on its way into the base: merges go one at a time.
+    fn merging(&self) -> bool {
+        self.queues.published().any(|id| {
+            let Some(task) = self.state.tasks.get(id).filter(|task| task.status == Status::PrOpen) else {
+                return false;
+            };
+            let open = task.open.and_then(|id| self.state.open.get(&id)).map(|open| &open.effect);
+            let in_lane = matches!(open, Some(Effect::MergePull(_) | Effect::Sync(_) | Effect::Push(_)));
+            let verifying = task.todo.is_some() || task.session.is_some() || task.pushed != task.verified;
+            in_lane || verifying && !task.needs_human && !self.is_paused(task)
+        })
+    }
+
+    fn merge_step(&self, id: &TaskId, pass: &Pass<'_>) -> Next {
+        let Some((plan, spec, task)) = self.spec(id) else { return Next::Nothing };
+        let idle = task.status == Status::PrOpen && task.open.is_none() && task.unanswered.is_none() && !task.in_base;
+        let free = !task.needs_human && !task.skipped && !self.is_paused(task);
+        let due = task.not_before.is_none_or(|at| at <= pass.now.wall);
+        if !idle || !free || !due || self.has_unmerged_predecessors(id) {
+            return Next::Nothing;
+        }
+        let (Some(pull), Some(head)) = (&task.pull, &task.verified) else { return Next::Nothing };
+        if pull.base != self.config.base || pull.draft {
+            return Next::Nothing;
+        }
+        let seen = match self.eyes.fresh_pull(id, pass.now) {
+            Some(seen) => seen,
+            None if self.eyes.was_unreachable(id) && !self.pull_is_due(id, pass.now) => return Next::Nothing,
+            None => return Next::Look(Look::Pull(id.clone())),
+        };
+        let passed = seen.pull.as_ref().is_some_and(|pull| {
+            pull.state == PullState::Open
+                && matches!(pull.checks, Checks::None | Checks::Passed)
+                && pull.changes_requested.is_none()
+        });
+        if !passed {
+            return Next::Nothing;
+        }
+        if !seen.base_in_head {
+            let label = format!("base branch {}", self.config.base);
+            return self.sync(spec, vec![SyncSource { label, tip: seen.base_tip.clone(), merge_base: None }]);
+        }
+        Next::effect(Effect::MergePull(MergeSpec {
+            number: pull.number,
+            expected_head: head.clone(),
+            method: plan.settings.merge_method,
+        }))
+    }
+
+    /// Whether a task that this one was ordered after still has to be merged before it.
+    fn has_unmerged_predecessors(&self, id: &TaskId) -> bool {
+        self.graph.predecessors(id).into_iter().any(|edge| {
+            self.state.tasks.get(edge.from()).is_some_and(|task| task.status != Status::Merged && !task.skipped)
+        })
+    }
+}

@@ -1,0 +1,150 @@
+//! What holds a task, and what can still happen without a person.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::Orchestrator;
+use super::dispatch::{meets, reached};
+use crate::graph::EdgeKind;
+use crate::id::TaskId;
+use crate::state::TaskState;
+use crate::status::Status;
+
+/// Where a whole run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outlook {
+    /// Every task reached the goal or was skipped.
+    Goal,
+    /// Something goes on, or waits for a time or a forge.
+    Working,
+    /// Nothing can happen without a person.
+    NeedsPerson,
+}
+
+/// One reason why a task may not start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Blocker {
+    /// The task that it waits for.
+    pub task: TaskId,
+    /// Why.
+    pub kind: BlockerKind,
+    /// The files that both declare.
+    pub files: Vec<String>,
+}
+
+/// Why one task waits for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum BlockerKind {
+    /// It is declared.
+    DependsOn,
+    /// Their files overlap.
+    File,
+    /// An earlier phase is not through its gate.
+    Phase,
+}
+
+impl Orchestrator {
+    /// What a task waits for before it may start; empty once it has begun.
+    pub fn blockers(&self, id: &TaskId) -> Vec<Blocker> {
+        let Some((_, spec, task)) = self.spec(id) else { return Vec::new() };
+        if task.status.has_begun() {
+            return Vec::new();
+        }
+        let edges =
+            self.graph.predecessors(id).into_iter().filter(|edge| !self.is_met(edge.from())).map(|edge| Blocker {
+                task: edge.from().clone(),
+                kind: match edge.kind() {
+                    EdgeKind::DependsOn => BlockerKind::DependsOn,
+                    EdgeKind::File => BlockerKind::File,
+                },
+                files: edge.files(),
+            });
+        let gate = self.queues.closed_gate(spec.phase).into_iter().flat_map(|phase| self.queues.short_of_gate(phase));
+        let gate = gate.map(|task| Blocker { task: task.clone(), kind: BlockerKind::Phase, files: Vec::new() });
+        edges.chain(gate).collect()
+    }
+
+    pub(super) fn has_blockers(&self, id: &TaskId) -> bool {
+        let Some((_, spec, _)) = self.spec(id) else { return false };
+        self.queues.closed_gate(spec.phase).is_some()
+            || self.graph.predecessors(id).into_iter().any(|edge| !self.is_met(edge.from()))
+    }
+
+    pub(super) fn blocked_reason(&self, id: &TaskId) -> String {
+        let blockers = self.blockers(id);
+        let mut parts: Vec<String> = blockers
+            .iter()
+            .take(4)
+            .map(|blocker| match blocker.kind {
+                BlockerKind::DependsOn => format!("{} (dependsOn)", blocker.task),
+                BlockerKind::File => format!("{} (same file)", blocker.task),
+                BlockerKind::Phase => format!("{} (earlier phase)", blocker.task),
+            })
+            .collect();
+        if blockers.len() > parts.len() {
+            parts.push(format!("{} more", blockers.len() - parts.len()));
+        }
+        format!("waits for {}", parts.join(", "))
+    }
+
+    fn is_met(&self, id: &TaskId) -> bool {
+        self.state.tasks.get(id).is_none_or(meets)
+    }
+
+    /// Where the run stands.
+    pub fn outlook(&self) -> Outlook {
+        let Some(plan) = &self.state.plan else { return Outlook::Goal };
+        if !self.state.open.is_empty() {
+            return Outlook::Working;
+        }
+        let mut all_reached = true;
+        let mut stopped: BTreeSet<&TaskId> = BTreeSet::new();
+        let mut phase_stopped: Option<usize> = None;
+        for id in self.graph.order() {
+            let Some((_, spec, task)) = self.spec(id) else { continue };
+            if self.is_winding_up(task) {
+                return Outlook::Working;
+            }
+            if self.reached_goal(task) {
+                continue;
+            }
+            all_reached = false;
+            let behind_gate = phase_stopped.is_some_and(|phase| phase < spec.phase);
+            let behind_task = self.graph.predecessors(id).into_iter().any(|edge| stopped.contains(edge.from()));
+            let held = task.needs_human
+                || self.is_paused(task)
+                || !task.status.has_begun() && (behind_gate || behind_task)
+                || task.status == Status::PrOpen && self.config.auto_merge && behind_task;
+            if !held {
+                return Outlook::Working;
+            }
+            stopped.insert(id);
+            if !reached(task, plan.settings.gate) {
+                phase_stopped = Some(phase_stopped.map_or(spec.phase, |phase| phase.min(spec.phase)));
+            }
+        }
+        if all_reached { Outlook::Goal } else { Outlook::NeedsPerson }
+    }
+
+    fn reached_goal(&self, task: &TaskState) -> bool {
+        let status = match self.config.goal {
+            Status::Complete => task.status.meets_edges(),
+            Status::PrOpen => matches!(task.status, Status::PrOpen | Status::Merged),
+            _ => task.status == Status::Merged,
+        };
+        task.skipped || status && !task.needs_human
+    }
+
+    /// Whether something about the task ends by itself and is waited for, whatever its status.
+    fn is_winding_up(&self, task: &TaskState) -> bool {
+        let session = task
+            .session
+            .as_ref()
+            .is_some_and(|session| session.teardown && !self.is_paused(task) && !self.eyes.gave_up(session.launch));
+        let worktree =
+            task.status == Status::Merged && !task.removed && task.prepared.is_some() && !self.is_paused(task);
+        session || worktree || task.unanswered.is_some()
+    }
+}
