@@ -85,15 +85,11 @@ impl WorkdirLock {
         let path = workdir.lock();
         for _ in 0..PATIENCE.0 {
             let file = open_lock(&path)?;
-            match file.try_lock() {
-                // `cleanup` may have removed the file between open and lock.
-                Ok(()) if is_at(&file, &path) => return Self::take(file, &path, control),
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) if read_owner(&file).is_some_and(|owner| owner.lives()) => break,
-                Err(TryLockError::WouldBlock) => tokio::time::sleep(PATIENCE.1).await,
-                Err(TryLockError::Error(source)) => {
-                    return Err(FileError { action: "lock", path, source }.into());
-                }
+            match attempt(&file, &path)? {
+                Attempt::Ours => return Self::take(file, &path, control),
+                Attempt::Removed => {}
+                Attempt::Taken if read_owner(&file).is_some_and(|owner| owner.lives()) => break,
+                Attempt::Taken => tokio::time::sleep(PATIENCE.1).await,
             }
         }
         let owner = open_lock(&path).ok().and_then(|file| read_owner(&file));
@@ -163,6 +159,24 @@ fn open_lock(path: &Utf8Path) -> Result<File, FileError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     options.open(path).doing("open", path)
+}
+
+/// What came of one try at the lock.
+#[derive(Debug, PartialEq, Eq)]
+enum Attempt {
+    Ours,
+    Taken,
+    /// `cleanup` took the file away between open and lock: what is locked is no longer the lock.
+    Removed,
+}
+
+fn attempt(file: &File, path: &Utf8Path) -> Result<Attempt, FileError> {
+    match file.try_lock() {
+        Ok(()) if is_at(file, path) => Ok(Attempt::Ours),
+        Ok(()) => Ok(Attempt::Removed),
+        Err(TryLockError::WouldBlock) => Ok(Attempt::Taken),
+        Err(TryLockError::Error(source)) => Err(FileError { action: "lock", path: path.to_owned(), source }),
+    }
 }
 
 fn is_at(file: &File, path: &Utf8Path) -> bool {

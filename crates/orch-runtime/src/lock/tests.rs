@@ -89,9 +89,11 @@ async fn a_lock_file_removed_meanwhile_is_not_mistaken_for_the_lock() {
     let workdir = workdir(&dir);
     let old = open_lock(&workdir.lock()).expect("opened");
     std::fs::remove_file(workdir.lock()).expect("removed");
-    assert!(!is_at(&old, &workdir.lock()));
+    assert_eq!(attempt(&old, &workdir.lock()).expect("tried"), Attempt::Removed);
     let _lock = WorkdirLock::acquire(&workdir, None).await.expect("free");
-    assert!(!is_at(&old, &workdir.lock()));
+    assert_eq!(attempt(&old, &workdir.lock()).expect("tried"), Attempt::Removed, "another file is there now");
+    let new = open_lock(&workdir.lock()).expect("opened");
+    assert_eq!(attempt(&new, &workdir.lock()).expect("tried"), Attempt::Taken);
 }
 
 #[tokio::test]

@@ -134,23 +134,8 @@ impl Reading {
 
     fn set(&mut self, entry: &Entry<'_>, layer: &Layer) -> Fit<()> {
         let path: Vec<&str> = entry.path.iter().map(String::as_str).collect();
-        if let ["agents", name, field, rest @ ..] = path.as_slice() {
-            if !is_agent_name(name) {
-                return misfit("an agent's name has 1 to 64 letters, digits, '.', '_' or '-'");
-            }
-            let mut agent = self.settings.agents.get(*name).cloned().unwrap_or_default();
-            set_agent(&mut agent, field, rest, entry.value)?;
-            if *field == "env" {
-                self.warn_of_tokens(entry, layer, agent.env.as_deref().unwrap_or_default());
-            }
-            self.settings.agents.insert((*name).to_owned(), agent);
-            return Ok(());
-        }
-        if let ["agents", name] = path.as_slice()
-            && entry.is_empty_table()
-        {
-            self.settings.agents.entry((*name).to_owned()).or_default();
-            return Ok(());
+        if let ["agents", name, rest @ ..] = path.as_slice() {
+            return self.set_agent(name, rest, entry, layer);
         }
         let key = path.join(".");
         let Some((_, slot)) = KEYS.iter().find(|(known, _)| *known == key) else { return unknown(&path) };
@@ -166,6 +151,23 @@ impl Reading {
                 *place(&mut self.settings) = names;
             }
         }
+        Ok(())
+    }
+
+    fn set_agent(&mut self, name: &str, rest: &[&str], entry: &Entry<'_>, layer: &Layer) -> Fit<()> {
+        if !is_agent_name(name) {
+            return misfit("an agent's name has 1 to 64 letters, digits, '.', '_' or '-'");
+        }
+        let mut agent = self.settings.agents.get(name).cloned().unwrap_or_default();
+        match rest {
+            [] | ["answers"] if entry.is_empty_table() => {}
+            [] => return misfit(&format!("it is a table; write `[agents.{name}]` and its keys below")),
+            [field, rest @ ..] => set_field(&mut agent, field, rest, entry.value)?,
+        }
+        if rest == ["env"] {
+            self.warn_of_tokens(entry, layer, agent.env.as_deref().unwrap_or_default());
+        }
+        self.settings.agents.insert(name.to_owned(), agent);
         Ok(())
     }
 
@@ -189,7 +191,7 @@ fn is_leaf(path: &[String]) -> bool {
     }
 }
 
-fn set_agent(agent: &mut AgentSettings, field: &str, rest: &[&str], value: &Spanned<DeValue<'_>>) -> Fit<()> {
+fn set_field(agent: &mut AgentSettings, field: &str, rest: &[&str], value: &Spanned<DeValue<'_>>) -> Fit<()> {
     match (field, rest) {
         ("command", []) => agent.command = Some(agent_argv(value, &PLACEHOLDERS[..7])?),
         ("resume", []) => agent.resume = Some(agent_argv(value, &PLACEHOLDERS)?),
@@ -215,14 +217,11 @@ fn set_agent(agent: &mut AgentSettings, field: &str, rest: &[&str], value: &Span
 fn unknown(path: &[&str]) -> Fit<()> {
     let key = path.join(".");
     let by_key = nearest(&key, KEYS.iter().map(|(known, _)| *known));
-    // `[agents]` holds names, a group holds keys: a bare value in their place is another mistake than a wrong name.
+    // A bare value where a table belongs is another mistake than a wrong name.
     if let [group] = path
         && GROUPS.contains(group)
     {
         return misfit(&format!("it is a table; write `[{group}]` and its keys below"));
-    }
-    if let ["agents", name] = path {
-        return misfit(&format!("it is a table; write `[agents.{name}]` and its keys below"));
     }
     let by_last =
         || KEYS.iter().map(|(known, _)| *known).find(|known| known.rsplit('.').next() == path.last().copied());

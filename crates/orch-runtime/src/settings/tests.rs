@@ -158,6 +158,7 @@ poke = ""
 command = []
 resume = ["", 1]
 [agents.bare]
+[agents."c d"]
 [agents.early]
 command = ["e", "{session_id}"]
 [colours]
@@ -186,8 +187,9 @@ command = ["e", "{session_id}"]
     /w/orch.toml:20:1: agents.a b.poke: an agent's name has 1 to 64 letters, digits, '.', '_' or '-'
     /w/orch.toml:22:1: agents.empty.command: it must name a program
     /w/orch.toml:23:1: agents.empty.resume: it must be a text, not an integer; put it in quotes
-    /w/orch.toml:26:1: agents.early.command: {session_id} is known in `resume` only
-    /w/orch.toml:27:2: colours: there is no such key; the tables are agents, env, verify, notify, heal, git
+    /w/orch.toml:25:9: agents.c d: an agent's name has 1 to 64 letters, digits, '.', '_' or '-'
+    /w/orch.toml:27:1: agents.early.command: {session_id} is known in `resume` only
+    /w/orch.toml:28:2: colours: there is no such key; the tables are agents, env, verify, notify, heal, git
     /w/orch.toml:24: agents.bare: agent "bare" has no command; add `command = ["program", …]` to [agents.bare]
     /w/orch.toml:18: agents.codx.poke: agent "codx" has no command; add `command = ["program", …]` to [agents.codx], or was `codex` meant?
     "##);
@@ -225,6 +227,14 @@ fn a_forge_token_in_a_list_is_a_warning() {
     /w/orch.toml:1:5: env.pass: GH_TOKEN is a forge's token and reaches no agent; take it out of the list
     /w/orch.toml:2:14: agents.codex.env: GITHUB_TOKEN is a forge's token and reaches no agent; take it out of the list
     "##);
+}
+
+#[test]
+fn an_empty_table_of_a_built_in_agent_changes_nothing() {
+    let settings =
+        Settings::from_layers(&[workdir("[agents.codex]\nanswers = {}\n[agents.claude]")]).expect("accepted");
+    assert_eq!(settings.agents.keys().collect::<Vec<_>>(), ["claude", "codex"]);
+    assert!(settings.agents.values().all(|agent| *agent == AgentSettings::default()));
 }
 
 #[test]
