@@ -43,7 +43,7 @@ pub enum ControlError {
     },
     /// It refused the request without a look at what it asks for.
     #[error("the orchestrator refused the request: {0}")]
-    Refused(Refusal),
+    Refused(ControlRefusal),
     /// The request is over 1 MiB long or no JSON; nothing was asked.
     #[error("the request cannot be sent: {why}")]
     Unsendable {
@@ -74,7 +74,7 @@ pub enum ControlError {
 /// Why a request was not handed on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "camelCase", tag = "kind")]
-pub enum Refusal {
+pub enum ControlRefusal {
     /// It is no request of this version.
     #[error("it is no request ({why}); is orch here of another version than the one that runs?")]
     Malformed {
@@ -97,7 +97,7 @@ pub enum Refusal {
 #[serde(rename_all = "camelCase")]
 enum Reply<A> {
     Answer(A),
-    Refused(Refusal),
+    Refused(ControlRefusal),
 }
 
 /// Sends one request to the running orchestrator and waits for its answer: a JSON line each.

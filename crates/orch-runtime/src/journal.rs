@@ -23,6 +23,12 @@ pub trait Sequenced {
     fn seq(&self) -> u64;
 }
 
+impl Sequenced for orch_core::Entry {
+    fn seq(&self) -> u64 {
+        self.seq.0
+    }
+}
+
 /// Why the journal could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {

@@ -23,7 +23,7 @@ mod workdir;
 
 pub use atomic::{remove_leftovers, replace_file};
 pub use clock::SystemClock;
-pub use control::{ControlError, ControlServer, Refusal, Requests, ask};
+pub use control::{ControlError, ControlRefusal, ControlServer, Requests, ask};
 pub use environment::{environment, is_forge_token, parent_environment};
 pub use file_error::FileError;
 pub use journal::{
@@ -31,9 +31,8 @@ pub use journal::{
 };
 pub use lock::{EffectsLock, LockError, Owner, WorkdirLock, holder};
 pub use logs::{plain_text, tail_text};
-pub use notify::{Notice, Notifier, NotifyError};
+pub use notify::{Notifier, NotifyError};
 pub use settings::{
-    AgentSettings, HealSettings, Layer, Origin, PromptDelivery, Settings, SettingsError, SettingsProblem, Source,
-    VerifySettings, user_settings_path,
+    AgentSettings, Layer, Origin, Settings, SettingsError, SettingsProblem, Source, user_settings_path,
 };
 pub use workdir::{Discovery, Search, SocketPlaces, Workdir, WorkdirError};

@@ -3,6 +3,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
+use orch_core::Notice;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Serialize;
 use tokio::io::AsyncWriteExt;
@@ -20,17 +21,6 @@ pub struct Notifier {
     env: BTreeMap<String, String>,
     cwd: Utf8PathBuf,
     bound: Duration,
-}
-
-/// Something that people should know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice<E> {
-    /// A few words; foreign text is allowed, it is shown on one line and cut to 200 characters.
-    pub title: String,
-    /// A sentence or two; control characters become blanks, cut to 2,000 characters.
-    pub text: String,
-    /// The event, for programs: JSON on the command's standard input.
-    pub event: E,
 }
 
 /// Why people were not told.
@@ -71,12 +61,14 @@ impl Notifier {
         Self { argv, env, cwd, bound: BOUND }
     }
 
-    /// Runs the command once with `{title}` and `{text}` filled in, its output discarded, for at most
-    /// 30 seconds. Spawn it: whoever drives the fleet does not wait for it.
+    /// Runs the command once, for at most 30 seconds, its output discarded: `{title}` (cut to 200
+    /// characters) and `{text}` (cut to 2,000) filled in, each on one line and without control
+    /// characters; the event as JSON on its standard input. Spawn it: whoever drives the fleet does not
+    /// wait for it.
     ///
     /// # Errors
     /// [`NotifyError`]; none of them is worth stopping for.
-    pub async fn tell<E: Serialize + Sync>(&self, notice: &Notice<E>) -> Result<(), NotifyError> {
+    pub async fn tell<E: Serialize + Sync>(&self, notice: &Notice, event: &E) -> Result<(), NotifyError> {
         let (title, text) = (one_line(&notice.title, 200), one_line(&notice.text, 2000));
         let values = |name: &str| match name {
             "title" => Some(title.as_str()),
@@ -85,7 +77,7 @@ impl Notifier {
         };
         let argv: Vec<String> = self.argv.iter().map(|arg| fill(arg, values)).collect();
         let Some((program, args)) = argv.split_first() else { return Ok(()) };
-        let event = serde_json::to_vec(&notice.event)?;
+        let event = serde_json::to_vec(event)?;
         let mut command = Command::new(program);
         command.args(args).env_clear().envs(&self.env).current_dir(&self.cwd);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).kill_on_drop(true);
@@ -125,11 +117,14 @@ fn one_line(text: &str, limit: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use orch_core::NoticeKind;
+    use serde_json::json;
+
     use super::*;
     use crate::testdir::TestDir;
 
-    fn notice(title: &str, text: &str) -> Notice<serde_json::Value> {
-        Notice { title: title.into(), text: text.into(), event: serde_json::json!({"type": "escalation", "seq": 7}) }
+    fn notice(title: &str, text: &str) -> Notice {
+        Notice { event: NoticeKind::Escalation, title: title.into(), text: text.into() }
     }
 
     fn notifier(dir: &TestDir, script: &str, args: &[&str]) -> Notifier {
@@ -143,14 +138,14 @@ mod tests {
         let dir = TestDir::new();
         let script = r#"for a; do echo "[$a]"; done > args; cat > stdin; env | grep -v '^\(PWD\|SHLVL\|_\|OLDPWD\)=' | sort > env; echo noise"#;
         let notifier = notifier(&dir, script, &["{title}", "{text}", "x {title}"]);
-        notifier.tell(&notice("t1 $(id) `x`", "line\n\u{1b}[31m; {title}\0")).await.expect("told");
+        notifier.tell(&notice("t1 $(id) `x`", "line\n\u{1b}[31m; {title}\0"), &json!({"seq": 7})).await.expect("told");
         let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).expect("written");
         insta::assert_snapshot!(read("args"), @r"
         [t1 $(id) `x`]
         [line  [31m; {title} ]
         [x t1 $(id) `x`]
         ");
-        assert_eq!(read("stdin"), r#"{"type":"escalation","seq":7}"#);
+        assert_eq!(read("stdin"), r#"{"seq":7}"#);
         assert_eq!(read("env"), "A=1\nPATH=/usr/bin:/bin\n");
     }
 
@@ -158,14 +153,13 @@ mod tests {
     async fn nobody_is_told_without_a_command_and_failures_are_named() {
         let dir = TestDir::new();
         let none = Notifier::new(Vec::new(), BTreeMap::new(), dir.path().to_owned());
-        none.tell(&notice("a", "b")).await.expect("nothing to do");
-        let error = notifier(&dir, "exit 3", &[]).tell(&notice("a", "b")).await.expect_err("it says no");
+        none.tell(&notice("a", "b"), &()).await.expect("nothing to do");
+        let error = notifier(&dir, "exit 3", &[]).tell(&notice("a", "b"), &()).await.expect_err("it says no");
         insta::assert_snapshot!(error, @r#"the notify command "/bin/sh" failed (exit status: 3)"#);
         let absent = Notifier::new(vec!["/no/such".into()], BTreeMap::new(), dir.path().to_owned());
-        assert!(matches!(absent.tell(&notice("a", "b")).await, Err(NotifyError::Start { .. })));
-        let mut big = notice("a", "b");
-        big.event = serde_json::json!("x".repeat(1 << 20));
-        notifier(&dir, "exit 0", &[]).tell(&big).await.expect("unread input is no failure");
+        assert!(matches!(absent.tell(&notice("a", "b"), &()).await, Err(NotifyError::Start { .. })));
+        let big = json!("x".repeat(1 << 20));
+        notifier(&dir, "exit 0", &[]).tell(&notice("a", "b"), &big).await.expect("unread input is no failure");
     }
 
     #[tokio::test]
@@ -177,7 +171,7 @@ mod tests {
         notifier.bound = Duration::from_millis(200);
         // The read ends when the last writer, the grandchild, is gone.
         let gone = tokio::task::spawn_blocking(move || std::fs::read(fifo));
-        let error = notifier.tell(&notice("a", "b")).await.expect_err("too slow");
+        let error = notifier.tell(&notice("a", "b"), &()).await.expect_err("too slow");
         assert!(matches!(error, NotifyError::TooSlow { .. }), "{error}");
         let ended = tokio::time::timeout(Duration::from_secs(20), gone).await.expect("the grandchild is gone");
         assert_eq!(ended.expect("joined").expect("read"), b"");

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::Millis;
+use orch_core::{AgentProfile, Key, Limits, PromptVia, SessionInput};
 
 mod duration;
 mod keys;
@@ -14,18 +14,16 @@ pub use layer::{Layer, Origin};
 pub use problem::{SettingsError, SettingsProblem};
 
 /// Everything that `orch.toml` decides, defaults filled in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
     /// What was said of each agent; the built-in profiles are laid under it field by field.
     pub agents: BTreeMap<String, AgentSettings>,
     /// `[env] pass`: names that every agent gets from the parent's environment.
     pub env_pass: Vec<String>,
-    /// `[verify]`.
-    pub verify: VerifySettings,
     /// `[notify] command`; empty means that nobody is told.
     pub notify_command: Vec<String>,
-    /// `[heal]`.
-    pub heal: HealSettings,
+    /// `[heal]` and `[verify]`: the engine's thresholds.
+    pub limits: Limits,
     /// `[git] hooks`: whether the repository's own hooks run (without tokens) around orch's git calls.
     pub git_hooks: bool,
     /// Remarks that stop nothing.
@@ -41,72 +39,13 @@ pub struct AgentSettings {
     /// The argv that resumes its conversation, with placeholders.
     pub resume: Option<Vec<String>>,
     /// How it gets its prompt.
-    pub prompt: Option<PromptDelivery>,
+    pub prompt: Option<PromptVia>,
     /// Names that it gets from the parent's environment.
     pub env: Option<Vec<String>>,
     /// What is typed to wake it at an idle composer, before Enter.
     pub poke: Option<String>,
     /// Answers to dialogs, by the dialog's name.
     pub answers: BTreeMap<String, String>,
-}
-
-/// How an agent gets its prompt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PromptDelivery {
-    /// As an argument, where `{prompt}` stands.
-    Argument,
-    /// As a file, where `{prompt_file}` stands.
-    File,
-    /// On standard input.
-    Stdin,
-    /// Pasted into its composer, and the delivery confirmed.
-    Paste,
-}
-
-/// How work is verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VerifySettings {
-    /// How long one run may take.
-    pub timeout: Millis,
-    /// How many run at once; at least 1.
-    pub parallel: u32,
-}
-
-/// The heal policy's thresholds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HealSettings {
-    /// Silence after which a session is suspected.
-    pub suspect_after: Millis,
-    /// Silence after which it is poked.
-    pub poke_after: Millis,
-    /// Time without progress after which it is resumed or restarted.
-    pub restart_after: Millis,
-    /// The first pause before a new attempt.
-    pub backoff: Millis,
-    /// Attempts before a person is needed; at least 1.
-    pub max_attempts: u32,
-    /// How often the same prompt is answered before a restart; at least 1.
-    pub same_prompt_limit: u32,
-    /// How often a pull request's feedback goes back to an agent.
-    pub feedback_rounds: u32,
-    /// The time between two passes over everything.
-    pub heartbeat: Millis,
-    /// How long a screen must stay as it is before it is judged.
-    pub settle: Millis,
-    /// How long an agent that was asked to end has until it is killed.
-    pub ask_grace: Millis,
-    /// Uncounted relaunches without progress between them.
-    pub relaunch_limit: u32,
-    /// The longest wait for one of them.
-    pub relaunch_wait: Millis,
-    /// How long after a person's input no remedy fires.
-    pub hands_off: Millis,
-    /// How long the same output must repeat until it counts as a loop.
-    pub loop_after: Millis,
-    /// The least time between two looks at one screen.
-    pub screen_interval: Millis,
-    /// The time between two looks at a pull request.
-    pub pull_interval: Millis,
 }
 
 /// Who set a value.
@@ -155,44 +94,6 @@ impl fmt::Display for Source {
     }
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            agents: BTreeMap::new(),
-            env_pass: Vec::new(),
-            verify: VerifySettings { timeout: Millis::from_mins(30), parallel: 1 },
-            notify_command: Vec::new(),
-            heal: HealSettings::default(),
-            git_hooks: false,
-            warnings: Vec::new(),
-            sources: BTreeMap::new(),
-        }
-    }
-}
-
-impl Default for HealSettings {
-    fn default() -> Self {
-        Self {
-            suspect_after: Millis::from_mins(5),
-            poke_after: Millis::from_mins(10),
-            restart_after: Millis::from_mins(20),
-            backoff: Millis::from_secs(10),
-            max_attempts: 3,
-            same_prompt_limit: 3,
-            feedback_rounds: 3,
-            heartbeat: Millis::from_mins(2),
-            settle: Millis(500),
-            ask_grace: Millis::from_secs(5),
-            relaunch_limit: 5,
-            relaunch_wait: Millis::from_mins(24 * 60),
-            hands_off: Millis::from_secs(60),
-            loop_after: Millis::from_mins(5),
-            screen_interval: Millis(250),
-            pull_interval: Millis::from_secs(30),
-        }
-    }
-}
-
 impl Settings {
     /// Reads the files that are there and lays them over the defaults: the user's, then the workdir's.
     ///
@@ -229,6 +130,26 @@ impl Settings {
             reading.take(layer);
         }
         reading.finish()
+    }
+
+    /// The profile of an agent: what was said of it, laid field by field over the built-in one.
+    /// `None` when it is neither built in nor given a command.
+    pub fn profile(&self, name: &str, built_in: Option<AgentProfile>) -> Option<AgentProfile> {
+        let Some(said) = self.agents.get(name) else { return built_in };
+        let mut profile = match (built_in, &said.command) {
+            (Some(profile), None) => profile,
+            (Some(profile), Some(command)) => AgentProfile { command: command.clone(), ..profile },
+            (None, Some(command)) => AgentProfile::of_command(name, command.clone()),
+            (None, None) => return None,
+        };
+        profile.resume = said.resume.clone().or(profile.resume);
+        profile.prompt = said.prompt.unwrap_or(profile.prompt);
+        profile.env = said.env.clone().unwrap_or(profile.env);
+        if let Some(poke) = &said.poke {
+            let text = Some(poke.clone()).filter(|text| !text.is_empty());
+            profile.poke = SessionInput { text, keys: vec![Key::Enter] };
+        }
+        Some(profile)
     }
 
     /// Who set a key, such as `heal.poke_after` or `agents.mybot.command`.

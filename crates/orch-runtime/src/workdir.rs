@@ -3,7 +3,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{AttemptNo, TaskId};
+use orch_core::Layout;
 
 use crate::atomic;
 use crate::file_error::{Context, FileError};
@@ -158,6 +158,11 @@ impl Workdir {
         &self.root
     }
 
+    /// Where worktrees, prompts, logs and hooks lie in it, as the engine names them.
+    pub fn layout(&self) -> Layout {
+        Layout::new(self.root.clone())
+    }
+
     /// The plan and a projection of its state.
     pub fn manifest(&self) -> Utf8PathBuf {
         self.root.join("manifest.json")
@@ -191,36 +196,6 @@ impl Workdir {
     /// The clone that `init --repo` makes.
     pub fn repo(&self) -> Utf8PathBuf {
         self.root.join("repo")
-    }
-
-    /// A task's worktree.
-    pub fn worktree(&self, task: &TaskId) -> Utf8PathBuf {
-        self.root.join(format!("task-{task}"))
-    }
-
-    /// What an attempt was told.
-    pub fn prompt(&self, task: &TaskId, attempt: AttemptNo) -> Utf8PathBuf {
-        self.root.join(format!("prompts/{task}-{attempt}.md"))
-    }
-
-    /// The raw terminal output of an attempt.
-    pub fn log(&self, task: &TaskId, attempt: AttemptNo) -> Utf8PathBuf {
-        self.root.join(format!("logs/{task}-{attempt}.log"))
-    }
-
-    /// What is kept of an attempt that failed.
-    pub fn error_log(&self, task: &TaskId, attempt: AttemptNo) -> Utf8PathBuf {
-        self.root.join(format!("logs/{task}-{attempt}-error.log"))
-    }
-
-    /// The output of a task's `n`th verification.
-    pub fn verify_log(&self, task: &TaskId, n: u32) -> Utf8PathBuf {
-        self.root.join(format!("logs/{task}-verify-{n}.log"))
-    }
-
-    /// Where agents' hooks leave their events.
-    pub fn hooks(&self) -> Utf8PathBuf {
-        self.root.join("hooks")
     }
 
     /// The PTY host's place.

@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::line::{self, LineError};
-use super::{ControlError, Refusal, Reply};
+use super::{ControlError, ControlRefusal, Reply};
 use crate::atomic::directory_of;
 use crate::file_error::{Context, FileError};
 use crate::lock::WorkdirLock;
@@ -135,7 +135,7 @@ async fn accept<Q, A>(
                 });
             }
             // The reply fits the socket's buffer, so this does not wait for the client.
-            Err(_) => reply(stream, encode(&Reply::<A>::Refused(Refusal::Busy))).await,
+            Err(_) => reply(stream, encode(&Reply::<A>::Refused(ControlRefusal::Busy))).await,
         }
     }
 }
@@ -146,16 +146,16 @@ async fn serve<Q: DeserializeOwned, A: Serialize>(
 ) {
     let answer = match tokio::time::timeout(PATIENCE, line::read(&mut stream)).await {
         Err(_) | Ok(Err(LineError::Ended)) => return,
-        Ok(Err(LineError::TooLong)) => Reply::Refused(Refusal::TooLong),
+        Ok(Err(LineError::TooLong)) => Reply::Refused(ControlRefusal::TooLong),
         Ok(Ok(line)) => match serde_json::from_slice(&line) {
-            Err(error) => Reply::Refused(Refusal::Malformed { why: error.to_string() }),
+            Err(error) => Reply::Refused(ControlRefusal::Malformed { why: error.to_string() }),
             Ok(request) => {
                 let (back, answer) = oneshot::channel();
                 if requests.send((request, back)).await.is_ok() {
                     let Ok(answer) = answer.await else { return };
                     Reply::Answer(answer)
                 } else {
-                    Reply::Refused(Refusal::Ending)
+                    Reply::Refused(ControlRefusal::Ending)
                 }
             }
         },

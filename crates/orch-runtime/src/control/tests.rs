@@ -77,7 +77,7 @@ async fn what_is_no_request_is_refused_and_the_server_goes_on() {
     });
     for bad in [json!({"verb": "dance"}), json!({"verb": "pause"}), json!([]), json!("x")] {
         let error = ask::<_, u32>(&place.path, &bad, LONG).await.expect_err("refused");
-        assert!(matches!(error, ControlError::Refused(Refusal::Malformed { .. })), "{bad}: {error}");
+        assert!(matches!(error, ControlError::Refused(ControlRefusal::Malformed { .. })), "{bad}: {error}");
     }
     let deep = b"[".repeat(200_000);
     for raw in [&b"\xff\xfe\0\n"[..], b"\n", b"{\n", &deep] {
@@ -102,7 +102,7 @@ async fn length_is_bounded_on_both_sides() {
     let error = ask::<_, Value>(&place.path, &json!("x".repeat(LONGEST)), LONG).await.expect_err("too long");
     assert!(matches!(error, ControlError::Unsendable { .. }), "{error}");
     let error = exchange::<Value>(&place.path, &vec![b'x'; LONGEST + 20_000]).await.expect_err("too long");
-    assert!(matches!(error, ControlError::Refused(Refusal::TooLong) | ControlError::NoAnswer { .. }), "{error}");
+    assert!(matches!(error, ControlError::Refused(ControlRefusal::TooLong) | ControlError::NoAnswer { .. }), "{error}");
     let fits = json!("x".repeat(LONGEST - 100));
     assert_eq!(ask::<_, Value>(&place.path, &fits, LONG).await.expect("answered")["request"], fits);
 }
@@ -117,7 +117,7 @@ async fn silent_clients_are_bounded_and_do_not_keep_others_waiting() {
         silent.push(UnixStream::connect(&place.path).await.expect("connected"));
     }
     let error = ask::<_, Value>(&place.path, &json!(1), LONG).await.expect_err("no seat is left");
-    assert!(matches!(error, ControlError::Refused(Refusal::Busy)), "{error}");
+    assert!(matches!(error, ControlError::Refused(ControlRefusal::Busy)), "{error}");
     drop(silent);
     // The server notices the closed connections in its own time.
     let deadline = tokio::time::Instant::now() + LONG;
@@ -146,7 +146,7 @@ async fn a_client_learns_whether_its_request_may_have_been_heard() {
 
     drop(requests);
     let error = ask::<_, Value>(&place.path, &json!(3), LONG).await.expect_err("about to end");
-    assert!(matches!(error, ControlError::Refused(Refusal::Ending)), "{error}");
+    assert!(matches!(error, ControlError::Refused(ControlRefusal::Ending)), "{error}");
     drop(server);
     assert!(!place.path.exists());
 }

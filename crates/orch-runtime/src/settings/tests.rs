@@ -1,3 +1,5 @@
+use orch_core::Millis;
+
 use super::*;
 use crate::testdir::TestDir;
 
@@ -26,7 +28,7 @@ answers = { login = "2", update = "n" }
 [env]
 pass = ["EXTRA"]
 [verify]
-timeout = "30m"
+timeout = "45m"
 parallel = 2
 [notify]
 command = ["notify-send", "{title}", "{text}"]
@@ -55,14 +57,13 @@ pull_interval = "1m"
     let mybot = &settings.agents["mybot"];
     assert_eq!(mybot.command, Some(words(&["/opt/mybot", "--task", "{prompt_file}"])));
     assert_eq!(mybot.resume, Some(words(&["/opt/mybot", "--resume", "{session_id}", "{prompt}"])));
-    assert_eq!(mybot.prompt, Some(PromptDelivery::File));
+    assert_eq!(mybot.prompt, Some(PromptVia::File));
     assert_eq!(mybot.env, Some(words(&["MYBOT_API_KEY"])));
     assert_eq!(mybot.poke.as_deref(), Some("go on"));
     assert_eq!(mybot.answers.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(), ["login=2", "update=n"]);
     assert_eq!((settings.env_pass, settings.notify_command.len()), (words(&["EXTRA"]), 3));
-    assert_eq!(settings.verify, VerifySettings { timeout: Millis::from_mins(30), parallel: 2 });
     assert!(settings.git_hooks);
-    let heal = HealSettings {
+    let limits = Limits {
         suspect_after: Millis::from_secs(90),
         poke_after: Millis::from_mins(90),
         restart_after: Millis::from_mins(120),
@@ -79,8 +80,10 @@ pull_interval = "1m"
         loop_after: Millis::from_mins(7),
         screen_interval: Millis::from_secs(1),
         pull_interval: Millis::from_mins(1),
+        verify_timeout: Millis::from_mins(45),
+        verify_parallel: 2,
     };
-    assert_eq!(settings.heal, heal);
+    assert_eq!(settings.limits, limits);
     assert!(settings.warnings.is_empty());
 }
 
@@ -94,9 +97,9 @@ fn layers_override_key_by_key_and_each_says_where() {
     let flag = Layer { origin: Origin::Flag("--heartbeat".into()), text: "heal.heartbeat = \"1s\"".into() };
     let env = Layer { origin: Origin::Env("ORCH_HOOKS".into()), text: "git.hooks = true".into() };
     let settings = Settings::from_layers(&[base, over, env, flag]).expect("accepted");
-    assert_eq!(settings.heal.poke_after, Millis::from_mins(2));
-    assert_eq!(settings.heal.backoff, Millis::from_secs(1));
-    assert_eq!(settings.heal.restart_after, Millis::from_mins(20));
+    assert_eq!(settings.limits.poke_after, Millis::from_mins(2));
+    assert_eq!(settings.limits.backoff, Millis::from_secs(1));
+    assert_eq!(settings.limits.restart_after, Millis::from_mins(20));
     let codex = &settings.agents["codex"];
     assert_eq!((codex.command.as_ref(), codex.poke.as_deref()), (None, Some("hey")));
     assert_eq!(codex.env.as_deref(), Some(["A".to_owned()].as_slice()));
@@ -126,7 +129,9 @@ fn no_layer_means_the_defaults_of_the_contract() {
         assert_eq!(Settings::from_layers(&[workdir(empty)]).expect("empty"), settings, "{empty}");
     }
     assert!(problems("[heal.poke_after]").contains("it must be a duration in quotes, not a table"));
-    let heal = settings.heal;
+    let heal = settings.limits;
+    let counts = [heal.max_attempts, heal.same_prompt_limit, heal.feedback_rounds, heal.relaunch_limit];
+    assert_eq!((counts, heal.verify_timeout, heal.verify_parallel), ([3, 3, 3, 5], Millis::from_mins(30), 1));
     let spans =
         [heal.suspect_after, heal.poke_after, heal.restart_after, heal.backoff, heal.heartbeat, heal.relaunch_wait];
     assert_eq!(spans.map(|s| s.to_string()), ["5m", "10m", "20m", "10s", "2m", "24h"]);
@@ -251,7 +256,7 @@ fn files_are_read_where_they_are() {
     let one = dir.write("user.toml", "heal.backoff = \"1s\"");
     let two = dir.write("orch.toml", "heal.backoff = \"2s\"");
     let settings = Settings::load(Some(&one), Some(&two)).expect("read");
-    assert_eq!(settings.heal.backoff, Millis::from_secs(2));
+    assert_eq!(settings.limits.backoff, Millis::from_secs(2));
     assert_eq!(settings.provenance("heal.backoff"), Source::Workdir { path: two.clone(), line: 1 });
 
     let binary = dir.write("binary.toml", b"a = \xff");
@@ -276,4 +281,26 @@ fn the_users_file_is_where_xdg_says() {
     assert_eq!(path(&[("XDG_CONFIG_HOME", "relative"), ("HOME", "/h")]).as_deref(), Some("/h/.config/orch/orch.toml"));
     assert_eq!(path(&[("HOME", "/h")]).as_deref(), Some("/h/.config/orch/orch.toml"));
     assert_eq!(path(&[]), None);
+}
+
+#[test]
+fn a_profile_is_laid_over_the_built_in_one_field_by_field() {
+    let text = r#"
+[agents.shell]
+poke = "go on"
+env = ["A"]
+[agents.mybot]
+command = ["mybot", "{prompt}"]
+poke = ""
+[agents.codex]
+"#;
+    let settings = Settings::from_layers(&[workdir(text)]).expect("accepted");
+    let shell = settings.profile("shell", Some(AgentProfile::shell())).expect("built in");
+    let poke = SessionInput { text: Some("go on".into()), keys: vec![Key::Enter] };
+    assert_eq!(shell, AgentProfile { env: vec!["A".into()], poke, ..AgentProfile::shell() });
+    let mybot = settings.profile("mybot", None).expect("it has a command");
+    assert_eq!(mybot, AgentProfile::of_command("mybot", vec!["mybot".into(), "{prompt}".into()]));
+    assert_eq!(settings.profile("codex", None), None);
+    assert_eq!(settings.profile("claude", Some(AgentProfile::shell())), Some(AgentProfile::shell()));
+    assert_eq!(settings.profile("unheard", None), None);
 }

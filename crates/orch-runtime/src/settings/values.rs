@@ -1,18 +1,18 @@
 use std::ops::RangeInclusive;
 
-use orch_core::Millis;
+use orch_core::{Millis, PromptVia};
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::duration;
 use super::problem::nearest;
-use super::{PromptDelivery, duration};
 use crate::template::placeholders;
 
-const PROMPTS: [(&str, PromptDelivery); 4] = [
-    ("argument", PromptDelivery::Argument),
-    ("file", PromptDelivery::File),
-    ("stdin", PromptDelivery::Stdin),
-    ("paste", PromptDelivery::Paste),
+const PROMPTS: [(&str, PromptVia); 4] = [
+    ("argument", PromptVia::Argument),
+    ("file", PromptVia::File),
+    ("stdin", PromptVia::Stdin),
+    ("paste", PromptVia::Paste),
 ];
 
 /// A value that does not fit its key: what is wrong and what to do.
@@ -66,7 +66,7 @@ fn texts(value: &Spanned<DeValue<'_>>, help: &str) -> Fit<Vec<String>> {
     items.iter().map(text).collect()
 }
 
-pub(super) fn prompt(value: &Spanned<DeValue<'_>>) -> Fit<PromptDelivery> {
+pub(super) fn prompt(value: &Spanned<DeValue<'_>>) -> Fit<PromptVia> {
     let help = "write \"argument\", \"file\", \"stdin\" or \"paste\"";
     let Some(text) = value.get_ref().as_str() else { return wrong_type(value, "a text", help) };
     let known = PROMPTS.iter().find(|(name, _)| *name == text).map(|(_, delivery)| *delivery);
