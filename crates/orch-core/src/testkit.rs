@@ -15,6 +15,8 @@ mod contract;
 mod executor;
 mod executor_contract;
 mod fault;
+mod forge;
+mod forge_contract;
 #[cfg(test)]
 mod harness;
 mod script;
@@ -27,6 +29,8 @@ pub use contract::{ContractBroken, ContractFailure, Report};
 pub use executor::MockExecutor;
 pub use executor_contract::{Behaviour, ExecutorHarness, run_executor_case, run_executor_contract};
 pub use fault::{Call, Failure, Operation};
+pub use forge::MockForge;
+pub use forge_contract::{ForgeHarness, run_forge_case, run_forge_contract};
 pub use script::{Script, Step};
 pub use vcs::{MockRepository, MockVcs};
 pub use vcs_contract::{SEED, VcsHarness, run_vcs_case, run_vcs_contract};

@@ -1,6 +1,7 @@
 //! The mocks' own harnesses for the contract suites.
 
 mod executor;
+mod forge;
 mod vcs;
 
 use std::future::Future;
@@ -8,6 +9,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 pub(super) use executor::MockExecutorHarness;
+pub(super) use forge::MockForgeHarness;
 pub(super) use vcs::MockVcsHarness;
 
 /// Drives a future of the mocks, which never wait for anything but the world.

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 
-pub(super) use graph::Graph;
+pub(super) use graph::{Graph, Merge, Node, merge_trees};
 pub use port::MockVcs;
 pub use repository::MockRepository;
 use worktree::Worktree;

@@ -9,6 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::clock::SimClock;
 use super::executor::{MockExecutor, Sessions};
 use super::fault::{Call, Failure, Faults, Operation, PortError};
+use super::forge::{MockForge, Pulls};
 use super::script::{Script, Step};
 use super::vcs::{MockRepository, MockVcs, Repo};
 use crate::backend::{ExecutorEvent, LaunchSpec};
@@ -40,6 +41,7 @@ pub(super) struct State {
     pub(super) clock: SimClock,
     pub(super) sessions: Sessions,
     pub(super) repo: Repo,
+    pub(super) pulls: Pulls,
     pub(super) files: BTreeMap<Utf8PathBuf, Vec<u8>>,
     faults: Faults,
     calls: Vec<Call>,
@@ -75,6 +77,11 @@ impl World {
     /// A new connection to version control.
     pub fn vcs(&self) -> MockVcs {
         MockVcs::connect(self)
+    }
+
+    /// A new connection to the forge.
+    pub fn forge(&self) -> MockForge {
+        MockForge::connect(self)
     }
 
     /// The repository as agents and other people use it.

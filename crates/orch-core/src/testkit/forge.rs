@@ -1,0 +1,92 @@
+//! A forge in memory.
+
+mod pulls;
+#[cfg(test)]
+mod tests;
+
+use async_trait::async_trait;
+
+pub(super) use pulls::Pulls;
+
+use super::fault::Operation;
+use super::world::World;
+use crate::backend::{Checks, Forge, ForgeError, MergeSpec, Pull, PullChange, PullSpec};
+use crate::id::{BranchName, PullNumber};
+
+/// One connection to a [`World`]'s forge, which keeps the pull requests of the world's remote.
+///
+/// Checks are [`Checks::None`] until a test says otherwise.
+pub struct MockForge {
+    world: World,
+}
+
+impl MockForge {
+    /// Connects to a world.
+    pub fn connect(world: &World) -> Self {
+        Self { world: world.clone() }
+    }
+
+    /// Every pull request, as the forge would show it now.
+    pub fn pulls(&self) -> Vec<Pull> {
+        self.world.lock().all_pulls()
+    }
+
+    /// The title and body of a pull request.
+    pub fn text(&self, number: PullNumber) -> Option<(String, String)> {
+        self.world.lock().pulls.text(number)
+    }
+
+    /// Says what checks find; does nothing without such a pull request.
+    pub fn set_checks(&self, number: PullNumber, checks: Checks) {
+        self.world.lock().pulls.with(number, |pull| pull.checks = checks);
+    }
+
+    /// Says what reviewers ask for; does nothing without such a pull request.
+    pub fn request_changes(&self, number: PullNumber, text: Option<&str>) {
+        self.world.lock().pulls.with(number, |pull| pull.changes_requested = text.map(str::to_owned));
+    }
+
+    /// Closes an open pull request as a person would; does nothing to others.
+    pub fn close(&self, number: PullNumber) {
+        self.world.lock().close_pull(number);
+    }
+
+    /// Opens a closed pull request again as a person would; does nothing to others.
+    pub fn reopen(&self, number: PullNumber) {
+        self.world.lock().reopen_pull(number);
+    }
+}
+
+#[async_trait]
+impl Forge for MockForge {
+    fn name(&self) -> &'static str {
+        "mock"
+    }
+
+    async fn open(&self, spec: &PullSpec) -> Result<Pull, ForgeError> {
+        self.world.perform(Operation::Open, spec.head.as_str(), |state, _| state.open_pull(spec))
+    }
+
+    async fn find(&self, heads: &[BranchName]) -> Result<Vec<Pull>, ForgeError> {
+        let subject: Vec<&str> = heads.iter().map(BranchName::as_str).collect();
+        self.world.perform(Operation::Find, &subject.join(" "), |state, _| {
+            let all = state.all_pulls();
+            Ok(heads.iter().filter_map(|head| all.iter().rev().find(|pull| pull.head == *head).cloned()).collect())
+        })
+    }
+
+    async fn update(&self, number: PullNumber, change: &PullChange) -> Result<Pull, ForgeError> {
+        self.world.perform(Operation::Update, &number.to_string(), |state, _| state.update_pull(number, change))
+    }
+
+    async fn merge(&self, spec: &MergeSpec) -> Result<Pull, ForgeError> {
+        self.world.perform(Operation::Merge, &spec.number.to_string(), |state, _| state.merge_pull(spec))
+    }
+
+    async fn delete_branch(&self, branch: &BranchName) -> Result<(), ForgeError> {
+        self.world.perform(Operation::DeleteBranch, branch.as_str(), |state, _| {
+            state.repo.remote.remove(branch);
+            Ok(())
+        })
+    }
+}
