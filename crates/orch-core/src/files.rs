@@ -205,8 +205,13 @@ impl<'s> Entry<'s> {
     }
 }
 
+/// The entry as [`FileSet`] keeps it.
+pub(crate) fn entry_text(written: &str) -> Result<String, FileFault> {
+    read_entry(written).map(|(text, _)| text)
+}
+
 /// The entry as kept: without `./`, empty and `.` components.
-pub(crate) fn read_entry(written: &str) -> Result<(String, Shape), FileFault> {
+fn read_entry(written: &str) -> Result<(String, Shape), FileFault> {
     if written.len() > MAX_ENTRY {
         return Err(FileFault::TooLong);
     }

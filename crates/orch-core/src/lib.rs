@@ -12,6 +12,7 @@ mod heal;
 mod id;
 mod input;
 mod layout;
+mod manifest;
 mod orchestrator;
 mod plan;
 mod prompt;
@@ -31,6 +32,9 @@ pub use heal::{Case, Decision, DefaultPolicy, HealPolicy, Limits, Remedy, Signal
 pub use id::{AttemptNo, BranchName, EffectId, IdError, LaunchId, PullNumber, Seq, Sha, TaskId};
 pub use input::{Input, Seen, SeenPull, SeenSession};
 pub use layout::Layout;
+pub use manifest::{
+    ImportedTask, Manifest, Parsed, PlanDiff, Problem, ProblemKind, ProjectedTask, Projection, Starter, diff, schema,
+};
 pub use orchestrator::{Blocker, BlockerKind, Config, Deadline, LaunchPlan, Orchestrator, Outlook, Refusal, Step};
 pub use plan::{
     Autonomy, ExecutorKind, ForgeKind, Gate, MergeMode, Plan, PlanSettings, Priority, PushMode, SameFile, TaskSpec,
