@@ -1,0 +1,37 @@
+use orch_core::VcsError;
+
+use super::output::Output;
+
+/// What programs between us and a remote say when it is there and will not, in the C locale. Everything else
+/// that fails may succeed later.
+const REFUSALS: &[&str] = &[
+    "Permission denied",
+    "Authentication failed",
+    "could not read Username",
+    "could not read Password",
+    "Host key verification failed",
+    "The requested URL returned error: 401",
+    "The requested URL returned error: 403",
+    "The requested URL returned error: 404",
+    "Repository not found",
+    "repository not found",
+    "does not exist",
+    "No such remote",
+    "transport 'ext' not allowed",
+    "remote: error: GH",
+];
+
+impl Output {
+    /// The error that a failed talk with a remote is.
+    pub(crate) fn remote_error(&self, what: &str) -> VcsError {
+        let why = match self.error("") {
+            VcsError::Git { stderr, .. } => stderr,
+            other => other.to_string(),
+        };
+        if REFUSALS.iter().any(|text| self.stderr.contains(text)) {
+            VcsError::Refused { what: what.to_owned(), why }
+        } else {
+            VcsError::Unreachable { why }
+        }
+    }
+}

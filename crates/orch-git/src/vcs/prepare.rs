@@ -1,0 +1,150 @@
+use camino::Utf8Path;
+use orch_core::{BranchName, PrepareSpec, Prepared, Sha, TaskId, VcsError};
+
+use super::checkout::Place;
+use super::{GitVcs, local_ref};
+use crate::merge::{Merged, Signature};
+
+impl GitVcs {
+    /// Makes branch and worktree, or returns them as they were made before.
+    ///
+    /// The order makes every cut safe: the start is recorded before the branch exists, git marks a worktree as
+    /// initializing until it is whole, and nothing is launched before this call has returned.
+    pub(super) async fn make_worktree(&self, spec: &PrepareSpec) -> Result<Prepared, VcsError> {
+        let _path = self.paths.hold(&spec.worktree).await;
+        self.baseline.check(None).await?;
+        let _nothing_is_removed = self.worktrees.read().await;
+        if let Some(prepared) = self.made_before(spec).await? {
+            return Ok(prepared);
+        }
+        let base = self.fetch_base(&spec.base).await?;
+        let start = self.start_commit(spec, &base).await?;
+        self.repo.set_ref(&base_ref(&spec.task), &base, None).await?;
+        self.repo.set_ref(&start_ref(&spec.task), &start, None).await?;
+        if let Err(error) =
+            self.add_worktree(&spec.worktree, &["--no-track", "-b", spec.branch.as_str()], start.as_str()).await
+        {
+            return Err(self.not_added(spec, error).await?);
+        }
+        Ok(Prepared { base, start })
+    }
+
+    /// What an earlier call made, completed if it was interrupted; `None` if there is nothing of it.
+    async fn made_before(&self, spec: &PrepareSpec) -> Result<Option<Prepared>, VcsError> {
+        let recorded = self.recorded(&spec.task).await?;
+        let tip = self.repo.commit_of(&local_ref(&spec.branch)).await?;
+        let place = self.place(&spec.worktree);
+        if place == Place::Foreign {
+            return Err(in_the_way(
+                &spec.worktree,
+                "something that is not a worktree of this repository is in the way",
+            ));
+        }
+        let (prepared, tip) = match (recorded, tip) {
+            (None, Some(tip)) => return Err(taken(&spec.branch, tip)),
+            (None, None) if place == Place::Free => return Ok(None),
+            (None, None) => return Err(in_the_way(&spec.worktree, "a worktree that orch has no record of")),
+            (Some(prepared), None) if place == Place::Whole => {
+                let branch = spec.branch.clone();
+                return Err(VcsError::Moved { branch, found: None, expected: prepared.start });
+            }
+            (Some(_), None) => {
+                self.clear_place(&spec.worktree, &place).await?;
+                return Ok(None);
+            }
+            (Some(prepared), Some(tip)) => (prepared, tip),
+        };
+        if !self.repo.is_ancestor(&prepared.start, &tip).await? {
+            return Err(taken(&spec.branch, tip));
+        }
+        if place != Place::Whole {
+            self.clear_place(&spec.worktree, &place).await?;
+            self.add_worktree(&spec.worktree, &[], spec.branch.as_str()).await?;
+        }
+        Ok(Some(prepared))
+    }
+
+    /// Removes what is left of a worktree in which nothing was ever launched, or which is gone.
+    async fn clear_place(&self, worktree: &Utf8Path, place: &Place) -> Result<(), VcsError> {
+        match place {
+            Place::Half | Place::Gone => self.drop_worktree(worktree).await,
+            Place::Free | Place::Whole | Place::Foreign => Ok(()),
+        }
+    }
+
+    async fn recorded(&self, task: &TaskId) -> Result<Option<Prepared>, VcsError> {
+        let base = self.repo.commit_of(&base_ref(task)).await?;
+        let start = self.repo.commit_of(&start_ref(task)).await?;
+        Ok(base.zip(start).map(|(base, start)| Prepared { base, start }))
+    }
+
+    async fn add_worktree(&self, worktree: &Utf8Path, branch: &[&str], commit: &str) -> Result<(), VcsError> {
+        let _slot = self.making.acquire().await;
+        let call = self.repo.write(["worktree", "add", "--quiet"]).args(branch.iter().copied());
+        call.args(["--", worktree.as_str(), commit]).ok().await.map(drop)
+    }
+
+    /// Why the worktree could not be added: perhaps somebody made a branch of that name just now.
+    async fn not_added(&self, spec: &PrepareSpec, error: VcsError) -> Result<VcsError, VcsError> {
+        let theirs = matches!(&error, VcsError::Git { stderr, .. } if stderr.contains("a branch named"));
+        match self.repo.commit_of(&local_ref(&spec.branch)).await? {
+            Some(tip) if theirs => {
+                self.forget(&spec.task).await?;
+                Ok(taken(&spec.branch, tip))
+            }
+            _ => Ok(error),
+        }
+    }
+
+    /// Forgets where a task started.
+    pub(super) async fn forget(&self, task: &TaskId) -> Result<(), VcsError> {
+        self.repo.delete_ref(&start_ref(task)).await?;
+        self.repo.delete_ref(&base_ref(task)).await
+    }
+
+    /// The base with every predecessor merged in, in the order given; the same commit each time.
+    async fn start_commit(&self, spec: &PrepareSpec, base: &Sha) -> Result<Sha, VcsError> {
+        let mut start = base.clone();
+        if spec.predecessors.is_empty() {
+            return Ok(start);
+        }
+        let date = self.repo.read(["log", "-1", "--format=%ct", "--end-of-options", base.as_str()]).ok().await?.text();
+        let by = Signature { date: Some(format!("@{date} +0000")), ..self.signature().await? };
+        for predecessor in &spec.predecessors {
+            if self.reaches(&predecessor.sha, &start).await? {
+                continue;
+            }
+            if self.reaches(&start, &predecessor.sha).await? {
+                start = predecessor.sha.clone();
+                continue;
+            }
+            let tree = match self.repo.merge_trees(None, &start, &predecessor.sha).await? {
+                Merged::Clean(tree) => tree,
+                Merged::Conflict(files) => {
+                    return Err(VcsError::Conflict { with: predecessor.task.to_string(), files });
+                }
+            };
+            let message = format!("Merge {} into {}", predecessor.task, spec.branch);
+            start = self.repo.commit_tree(&tree, &[&start, &predecessor.sha], &message, &by).await?;
+        }
+        Ok(start)
+    }
+}
+
+/// The ref that records the base's tip that a task was made from.
+fn base_ref(task: &TaskId) -> String {
+    format!("refs/orch/base/{task}")
+}
+
+/// The ref that records the commit that a task started from.
+pub(super) fn start_ref(task: &TaskId) -> String {
+    format!("refs/orch/start/{task}")
+}
+
+fn taken(branch: &BranchName, tip: Sha) -> VcsError {
+    VcsError::BranchTaken { branch: branch.clone(), tip }
+}
+
+fn in_the_way(worktree: &Utf8Path, what: &str) -> VcsError {
+    VcsError::Unsafe { worktree: worktree.to_owned(), what: what.to_owned() }
+}

@@ -1,0 +1,89 @@
+use orch_core::{BranchName, Sha, SyncSource, SyncSpec, VcsError};
+
+use super::GitVcs;
+use super::checkout::Checkout;
+use super::status::{STATUS, Status, operation};
+use crate::git::GitVersion;
+use crate::merge::{Merged, Signature};
+
+/// The trailer that marks a merge as ours, with the tip that it took in.
+pub(super) const TRAILER: &str = "Orch-Sync";
+
+impl GitVcs {
+    pub(super) async fn take_in(&self, spec: &SyncSpec) -> Result<Sha, VcsError> {
+        let _path = self.paths.hold(&spec.worktree).await;
+        let checkout = self.checkout(&spec.worktree).await?;
+        let old = self.settled_head(&checkout, &spec.branch).await?;
+        let by = self.signature().await?;
+        let mut head = old.clone();
+        for source in &spec.sources {
+            if !self.reaches(&source.tip, &head).await? {
+                head = self.merged(&head, source, &spec.branch, &by).await?;
+            }
+        }
+        if head == old {
+            return Ok(head);
+        }
+        self.clear_locks(&checkout, Some(&spec.branch)).await?;
+        let args = ["merge", "--quiet", "--ff-only", "--no-autostash", "--no-stat", "--no-verify", head.as_str()];
+        let output = checkout.repo.write(args).run().await?;
+        match output.status {
+            0 => Ok(head),
+            _ if output.stderr.contains("would be overwritten") => {
+                Err(VcsError::Unsafe { worktree: spec.worktree.clone(), what: output.stderr })
+            }
+            _ => Err(output.error("merge")),
+        }
+    }
+
+    /// The commit checked out, if the branch is checked out, no operation is under way and no tracked file is
+    /// changed.
+    async fn settled_head(&self, checkout: &Checkout, branch: &BranchName) -> Result<Sha, VcsError> {
+        let status = Status::of(checkout.repo.read(STATUS).args(["--untracked-files=no"])).await?;
+        on_branch(checkout, &status, branch)?;
+        if let Some(path) = status.tracked.first() {
+            let what = format!("{} is not committed", String::from_utf8_lossy(path));
+            return Err(VcsError::Unsafe { worktree: checkout.repo.dir().to_owned(), what });
+        }
+        status.head.ok_or_else(|| VcsError::Missing { what: format!("a commit on {branch}") })
+    }
+
+    async fn merged(
+        &self,
+        head: &Sha,
+        source: &SyncSource,
+        branch: &BranchName,
+        by: &Signature,
+    ) -> Result<Sha, VcsError> {
+        if source.merge_base.is_some() && self.version < GitVersion::MERGE_BASE {
+            let what = format!("a merge of {}", source.label);
+            let why = format!("git {} is needed for it, this is {}", GitVersion::MERGE_BASE, self.version);
+            return Err(VcsError::Refused { what, why });
+        }
+        let tree = match self.repo.merge_trees(source.merge_base.as_ref(), head, &source.tip).await? {
+            Merged::Clean(tree) => tree,
+            Merged::Conflict(files) => return Err(VcsError::Conflict { with: source.label.clone(), files }),
+        };
+        let label: String = source.label.chars().filter(|c| !c.is_control()).collect();
+        let message = format!("Merge {label} into {branch}\n\n{TRAILER}: {}", source.tip);
+        self.repo.commit_tree(&tree, &[head, &source.tip], &message, by).await
+    }
+}
+
+/// # Errors
+/// [`VcsError::Unsafe`] if something else is checked out or an operation is half done: a change of ours would
+/// end up elsewhere, or would end it.
+pub(super) fn on_branch(checkout: &Checkout, status: &Status, branch: &BranchName) -> Result<(), VcsError> {
+    let what = if let Some(operation) = operation(&checkout.git_dir) {
+        format!("a {operation} is half done")
+    } else if status.unmerged {
+        "unmerged files are in the index".to_owned()
+    } else {
+        match status.branch.as_deref() {
+            Some(found) if found == branch.as_str() => return Ok(()),
+            Some(found) => format!("{found} is checked out instead of {branch}"),
+            None => format!("HEAD is detached, not on {branch}"),
+        }
+    };
+    Err(VcsError::Unsafe { worktree: checkout.repo.dir().to_owned(), what })
+}

@@ -1,0 +1,14 @@
+//! orch-git on real repositories.
+
+mod commit;
+mod forge;
+mod hostile;
+mod lab;
+mod locks;
+mod prepare;
+mod push;
+mod remove;
+mod repository;
+mod save;
+mod sync;
+mod work;
