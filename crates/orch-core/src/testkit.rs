@@ -10,6 +10,7 @@
 //!
 //! Nothing here starts a thread, reads a clock or needs an async runtime.
 
+mod broken;
 mod clock;
 mod contract;
 mod executor;
@@ -24,6 +25,7 @@ mod vcs;
 mod vcs_contract;
 mod world;
 
+pub use broken::{BrokenExecutor, BrokenForge, BrokenVcs, ExecutorDefect, ForgeDefect, VcsDefect};
 pub use clock::SimClock;
 pub use contract::{ContractBroken, ContractFailure, Report};
 pub use executor::MockExecutor;

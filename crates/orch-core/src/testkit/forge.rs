@@ -26,6 +26,11 @@ impl MockForge {
         Self { world: world.clone() }
     }
 
+    /// The world that it works on.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
     /// Every pull request, as the forge would show it now.
     pub fn pulls(&self) -> Vec<Pull> {
         self.world.lock().all_pulls()

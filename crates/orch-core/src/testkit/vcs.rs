@@ -3,6 +3,7 @@
 mod graph;
 mod port;
 mod repository;
+mod sabotage;
 #[cfg(test)]
 mod tests;
 mod worktree;

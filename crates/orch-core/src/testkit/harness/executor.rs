@@ -134,8 +134,9 @@ fn script(world: &World, spec: &LaunchSpec, behaviour: Behaviour) -> Script {
 
 fn echo_lines() -> Step {
     Step::listen(|typed| {
-        let line = typed.strip_suffix('\r')?;
-        Some(vec![Step::Print(format!("got {line}\n")), echo_lines()])
+        let lines = typed.strip_suffix('\r')?.split('\r');
+        let answers = lines.map(|line| Step::Print(format!("got {line}\n")));
+        Some(answers.chain([echo_lines()]).collect())
     })
 }
 
