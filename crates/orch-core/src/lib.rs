@@ -15,6 +15,7 @@ mod layout;
 mod manifest;
 mod orchestrator;
 mod plan;
+mod ports;
 mod prompt;
 mod record;
 mod screen;
@@ -39,6 +40,7 @@ pub use orchestrator::{Blocker, BlockerKind, Config, Deadline, LaunchPlan, Orche
 pub use plan::{
     Autonomy, ExecutorKind, ForgeKind, Gate, MergeMode, Plan, PlanSettings, Priority, PushMode, SameFile, TaskSpec,
 };
+pub use ports::{LookPlan, Ports};
 pub use record::{DriverRecord, Entry, Evidence, ImportedState, Marks, Record, StatusRecord, Todo, UserVerb, Verdict};
 pub use screen::{Reading, Sign};
 pub use state::{OpenEffect, RemedyTaken, Session, State, TaskState};

@@ -307,3 +307,6 @@ impl<'a> Pass<'a> {
         Step { records: self.records, looks: self.looks.into_iter().collect(), redo: Vec::new(), answer: None }
     }
 }
+
+#[cfg(test)]
+mod tests;
