@@ -20,6 +20,7 @@ mod forge;
 mod forge_contract;
 #[cfg(test)]
 mod harness;
+mod scenario;
 mod script;
 mod vcs;
 mod vcs_contract;
@@ -33,6 +34,7 @@ pub use executor_contract::{Behaviour, ExecutorHarness, run_executor_case, run_e
 pub use fault::{Call, Failure, Operation};
 pub use forge::MockForge;
 pub use forge_contract::{ForgeHarness, run_forge_case, run_forge_contract};
+pub use scenario::{Scenario, Story};
 pub use script::{Script, Step};
 pub use vcs::{MockRepository, MockVcs};
 pub use vcs_contract::{SEED, VcsHarness, run_vcs_case, run_vcs_contract};

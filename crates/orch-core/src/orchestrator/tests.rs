@@ -1,11 +1,8 @@
 use crate::backend::LaunchSpec;
 use crate::files::FileSet;
-use crate::heal::Limits;
 use crate::id::{BranchName, TaskId};
 use crate::orchestrator::Outlook;
 use crate::plan::{Plan, PlanSettings, TaskSpec};
-use crate::record::UserVerb;
-use crate::status::Status;
 use crate::testkit::{Scenario, Script, Story, World};
 use crate::time::Millis;
 
@@ -49,10 +46,6 @@ fn seed() -> Plan {
     ])
 }
 
-fn purpose(spec: &LaunchSpec) -> &'static str {
-    if spec.name.starts_with("verify-") { "verify" } else { "work" }
-}
-
 fn attempt(spec: &LaunchSpec) -> u32 {
     spec.env["ORCH_ATTEMPT"].parse().expect("a number")
 }
@@ -74,7 +67,6 @@ fn play(plan: Plan, cast: impl Fn(&LaunchSpec) -> Script + Send + Sync + 'static
 fn the_seeds_example_is_merged_in_an_allowed_order() {
     let story = play(seed(), |_| good());
     assert_eq!(story.outlook, Outlook::Goal, "{story}");
-    println!("{story}");
 }
 
 #[test]
@@ -84,6 +76,5 @@ fn trouble() {
         2 => Script::new().wait(Millis::from_secs(5)).exit(0),
         _ => Script::new().ask("Continue? [y/n]", "y\r").work(commits).exit(0),
     });
-    println!("{story}");
     assert_eq!(story.outlook, Outlook::Goal, "{story}");
 }

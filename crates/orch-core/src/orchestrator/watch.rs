@@ -365,7 +365,7 @@ impl Orchestrator {
         }
         let still = pass.now.awake.since(eye.changed_at) >= self.config.limits.settle;
         let answered = session.typed_at.is_some_and(|at| at >= eye.changed_at);
-        if eye.dirty || !still || answered || eye.judged == Some(seen) || text.is_empty() {
+        if eye.dirty || !still || answered || eye.judged == Some(seen) {
             return false;
         }
         let reading = screen::read(&text);
@@ -444,12 +444,14 @@ impl Orchestrator {
         let left = |span: Millis, since: AwakeMs| Millis(span.0.saturating_sub(now.awake.since(since).0));
         for task in self.queues.sessions() {
             let Some(state) = self.state.tasks.get(task) else { continue };
-            let Some(session) = &state.session else { continue };
-            if let (true, Some(asked)) = (session.teardown, session.asked_at) {
+            let Some(session) = state.session.as_ref().filter(|_| state.open.is_none()) else { continue };
+            let given_up = self.eyes.gave_up(session.launch) || self.is_paused(state);
+            if let (true, Some(asked)) = (session.teardown && !given_up, session.asked_at) {
                 at(left(limits.ask_grace, asked), "kill");
             }
             let Some(eye) = self.eyes.by_launch.get(&session.launch).filter(|_| session.is_live()) else { continue };
-            if let (true, Some(looked)) = (eye.dirty, eye.looked_at) {
+            let looking = self.eyes.asked.contains(&Look::Screen(session.launch));
+            if let (true, Some(looked)) = (eye.dirty && !looking, eye.looked_at) {
                 at(left(limits.screen_interval, looked), "screen");
             }
             if session.purpose == Purpose::Verify {
@@ -463,7 +465,7 @@ impl Orchestrator {
                 at(left(limits.hands_off, person), "hands-off");
                 continue;
             }
-            let unread = eye.screen.as_ref().is_some_and(|(seen, _)| eye.judged != Some(*seen));
+            let unread = !eye.dirty && eye.screen.as_ref().is_some_and(|(seen, _)| eye.judged != Some(*seen));
             if unread && session.typed_at.is_none_or(|typed| typed < eye.changed_at) {
                 at(left(limits.settle, eye.changed_at), "settle");
             }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use super::script::Script;
 use super::world::World;
 use crate::agent::AgentProfile;
-use crate::backend::{Executor, ExecutorEvent, LaunchSpec};
+use crate::backend::{ExecutorEvent, LaunchSpec};
 use crate::graph::Cycle;
 use crate::heal::{DefaultPolicy, HealPolicy, Limits};
 use crate::id::{BranchName, EffectId, TaskId};

@@ -209,6 +209,12 @@ impl World {
         casting.map_or_else(|| Script::new().hang(), |cast| cast(spec))
     }
 
+    /// The time until the next step of a script.
+    pub(super) fn until_next_step(&self) -> Option<Millis> {
+        let state = self.lock();
+        state.sessions.next_due().map(|due| due.since(state.clock.now().awake))
+    }
+
     fn next_due(&self, end: AwakeMs) -> Option<AwakeMs> {
         self.lock().sessions.next_due().filter(|due| *due <= end)
     }
