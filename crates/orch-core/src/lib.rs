@@ -16,6 +16,7 @@ mod manifest;
 mod orchestrator;
 mod plan;
 mod ports;
+mod project;
 mod prompt;
 mod record;
 mod screen;
@@ -41,6 +42,7 @@ pub use plan::{
     Autonomy, ExecutorKind, ForgeKind, Gate, MergeMode, Plan, PlanSettings, Priority, PushMode, SameFile, TaskSpec,
 };
 pub use ports::{LookPlan, Ports};
+pub use project::EditRefusal;
 pub use record::{DriverRecord, Entry, Evidence, ImportedState, Marks, Record, StatusRecord, Todo, UserVerb, Verdict};
 pub use screen::{Reading, Sign};
 pub use state::{OpenEffect, RemedyTaken, Session, State, TaskState};

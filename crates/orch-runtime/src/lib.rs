@@ -9,12 +9,14 @@
 mod atomic;
 mod clock;
 mod control;
+mod driver;
 mod environment;
 mod file_error;
 mod journal;
 mod lock;
 mod logs;
 mod notify;
+mod perform;
 mod settings;
 mod template;
 #[cfg(test)]
@@ -24,6 +26,7 @@ mod workdir;
 pub use atomic::{remove_leftovers, replace_file};
 pub use clock::SystemClock;
 pub use control::{ControlError, ControlRefusal, ControlServer, Requests, ask};
+pub use driver::{Answer, DriveError, Driver, Ending, Mode, Observer, PlanFile, Request};
 pub use environment::{environment, is_forge_token, parent_environment};
 pub use file_error::FileError;
 pub use journal::{
@@ -32,6 +35,7 @@ pub use journal::{
 pub use lock::{EffectsLock, LockError, Owner, WorkdirLock, holder};
 pub use logs::{plain_text, tail_text};
 pub use notify::{Notifier, NotifyError};
+pub use perform::World;
 pub use settings::{
     AgentSettings, Layer, Origin, Settings, SettingsError, SettingsProblem, Source, user_settings_path,
 };

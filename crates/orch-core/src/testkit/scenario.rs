@@ -164,11 +164,8 @@ struct Play<'a> {
 
 impl<'a> Play<'a> {
     fn new(world: &'a World, engine: Orchestrator, journal: &'a mut Vec<Entry>, budget: Option<u64>) -> Self {
-        let ports = Ports {
-            executor: Arc::new(world.executor()),
-            vcs: Arc::new(world.vcs()),
-            forge: Arc::new(world.forge()),
-        };
+        let ports =
+            Ports { executor: Arc::new(world.executor()), vcs: Arc::new(world.vcs()), forge: Arc::new(world.forge()) };
         Self { world, engine, ports, journal, budget, inputs: VecDeque::new() }
     }
 
@@ -227,10 +224,14 @@ impl<'a> Play<'a> {
             usize::try_from(budget.saturating_sub(self.journal.len() as u64)).unwrap_or(usize::MAX)
         });
         let crashes = step.records.len() > room;
-        let begun: Vec<EffectId> = step.records.iter().filter_map(|entry| match &entry.record {
-            Record::Effect { .. } => Some(EffectId(entry.seq.0)),
-            _ => None,
-        }).collect();
+        let begun: Vec<EffectId> = step
+            .records
+            .iter()
+            .filter_map(|entry| match &entry.record {
+                Record::Effect { .. } => Some(EffectId(entry.seq.0)),
+                _ => None,
+            })
+            .collect();
         self.journal.extend(step.records.into_iter().take(room));
         if crashes {
             return Err(Crashed);
@@ -304,7 +305,9 @@ fn line(record: &Record) -> Option<String> {
             let reason = change.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
             format!("{} -> {}{attempt}{reason}", change.from, change.to)
         }
-        Record::Remedy { signal, decision, .. } => format!("{signal} => {}: {}", decision.remedy.name(), decision.reason),
+        Record::Remedy { signal, decision, .. } => {
+            format!("{signal} => {}: {}", decision.remedy.name(), decision.reason)
+        }
         Record::User { verb } => format!("a person says {verb:?}"),
         Record::Gap { what, lasted } => format!("{what} for {lasted}"),
         Record::Driver(driver) if driver.start => "the orchestrator takes over".to_owned(),

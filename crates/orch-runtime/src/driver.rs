@@ -1,0 +1,401 @@
+//! The loop: what happened goes into the engine, records come out and are made durable, then effects
+//! are performed and things looked at.
+
+mod checkpoint;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+use orch_core::{
+    Effect, EffectId, Entry, ExecutorEvent, ExecutorKind, Input, Look, LookPlan, Manifest, Orchestrator, Outlook,
+    Record, Refusal, Seen, Signal, Step, TaskId, UserVerb,
+};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::SystemClock;
+use crate::control::Requests;
+use crate::journal::{Journal, JournalError};
+use crate::perform::World;
+use crate::workdir::Workdir;
+
+use checkpoint::{Checkpoint, Edit};
+
+/// How many inputs are taken in before the records of all of them are made durable at once.
+const BATCH: usize = 256;
+
+/// How long to drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Until the goal is reached or nothing can happen without a person.
+    Run,
+    /// One heartbeat: until nothing is under way.
+    Pass,
+}
+
+/// How a drive ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Every task reached the goal.
+    Goal,
+    /// Nothing can happen without a person.
+    NeedsPerson,
+    /// A pass is over and work remains.
+    Pass,
+    /// A person interrupted it; agents go on.
+    Interrupted,
+}
+
+/// What people ask of a running orchestrator.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "camelCase")]
+pub enum Request {
+    /// Say something to the engine.
+    User {
+        /// The task.
+        task: Option<TaskId>,
+        /// What.
+        verb: UserVerb,
+    },
+    /// Look at everything now.
+    Wake,
+    /// Leave; agents go on.
+    Stop,
+    /// Add tasks to the plan.
+    Add {
+        /// The phase, from 0; the last one when absent.
+        phase: Option<usize>,
+        /// The tasks, shaped as in the manifest.
+        tasks: Vec<serde_json::Value>,
+    },
+}
+
+/// What they are told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Answer {
+    /// It was done.
+    Done(String),
+    /// It was not, and nothing was changed.
+    Refused(String),
+}
+
+/// Why a drive could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    /// Records could not be made durable; no effect of theirs was begun.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The manifest could not be written.
+    #[error(transparent)]
+    File(#[from] crate::file_error::FileError),
+}
+
+/// Told of what happens while a drive goes on.
+pub trait Observer: Send {
+    /// Records were made durable.
+    fn recorded(&mut self, engine: &Orchestrator, entries: &[Entry]);
+
+    /// Something to tell the person at the terminal.
+    fn said(&mut self, message: &str);
+}
+
+/// Nobody watches.
+impl Observer for () {
+    fn recorded(&mut self, _engine: &Orchestrator, _entries: &[Entry]) {}
+
+    fn said(&mut self, _message: &str) {}
+}
+
+/// The manifest as it was read, and how its state fields are written.
+pub struct PlanFile {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// The bytes that it was read from.
+    pub text: Vec<u8>,
+    /// Which executor's names are shown.
+    pub executor: ExecutorKind,
+    /// Where the tmux server listens.
+    pub socket: Option<String>,
+}
+
+/// The loop and what it holds.
+pub struct Driver<'a> {
+    engine: Orchestrator,
+    journal: Journal<Entry>,
+    world: World,
+    workdir: Workdir,
+    checkpoint: Checkpoint,
+    clock: SystemClock,
+    observer: &'a mut dyn Observer,
+    inbox: mpsc::UnboundedReceiver<Vec<Input>>,
+    outbox: mpsc::UnboundedSender<Vec<Input>>,
+    in_flight: usize,
+    failure: Option<DriveError>,
+}
+
+impl<'a> Driver<'a> {
+    /// A driver of an engine whose state is the fold of the journal, in a workdir whose lock the caller holds.
+    pub fn new(
+        engine: Orchestrator,
+        journal: Journal<Entry>,
+        world: World,
+        workdir: Workdir,
+        plan: PlanFile,
+        observer: &'a mut dyn Observer,
+    ) -> Self {
+        let (outbox, inbox) = mpsc::unbounded_channel();
+        let mut checkpoint = Checkpoint::new(&workdir, plan);
+        checkpoint.note_open(&engine);
+        let clock = SystemClock::new();
+        Self {
+            engine,
+            journal,
+            world,
+            workdir,
+            checkpoint,
+            clock,
+            observer,
+            inbox,
+            outbox,
+            in_flight: 0,
+            failure: None,
+        }
+    }
+
+    /// Drives until the mode's end, an interrupt, or an error.
+    ///
+    /// # Errors
+    /// [`DriveError`]; agents go on, and the next drive takes over where this one was.
+    pub async fn drive(
+        mut self,
+        mode: Mode,
+        first: Vec<Input>,
+        mut requests: Option<Requests<Request, Answer>>,
+        interrupt: impl Future<Output = ()>,
+    ) -> Result<(Ending, Vec<Option<Result<String, Refusal>>>), DriveError> {
+        let mut interrupt = std::pin::pin!(interrupt);
+        let step = self.engine.start(&self.clock.now());
+        self.commit(vec![step])?;
+        let answers = self.take(first.into_iter().chain([Input::Tick]).collect())?;
+        let ending = loop {
+            if let Some(ending) = self.ending(mode)? {
+                break ending;
+            }
+            let deadline = self.engine.next_deadline(&self.clock.now());
+            let due = deadline.map_or(Duration::from_secs(3600), |deadline| Duration::from_millis(deadline.after.0));
+            let due = due.min(self.checkpoint.due()).max(Duration::from_millis(1));
+            tokio::select! {
+                biased;
+                () = &mut interrupt => break Ending::Interrupted,
+                inputs = self.inbox.recv() => {
+                    let mut inputs = inputs.unwrap_or_default();
+                    self.in_flight -= 1;
+                    self.drain(&mut inputs);
+                    self.take(inputs)?;
+                }
+                request = next_request(&mut requests) => {
+                    if self.on_request(request)? {
+                        break Ending::Interrupted;
+                    }
+                }
+                events = self.world.ports.executor.events() => {
+                    self.take(events.into_iter().map(seen_event).collect())?;
+                }
+                () = tokio::time::sleep(due) => {
+                    self.take(vec![Input::Tick])?;
+                }
+            }
+            self.check_edits()?;
+            self.checkpoint.write_if_due(&self.engine, &self.journal)?;
+        };
+        let step = self.engine.stop(&self.clock.now());
+        self.commit(vec![step])?;
+        self.checkpoint.write(&self.engine, &self.journal)?;
+        Ok((ending, answers))
+    }
+
+    /// Whether the drive is over.
+    fn ending(&mut self, mode: Mode) -> Result<Option<Ending>, DriveError> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        if self.in_flight > 0 {
+            return Ok(None);
+        }
+        let soon = self.engine.next_deadline(&self.clock.now()).is_some_and(|deadline| deadline.after.0 == 0);
+        Ok(match (self.engine.outlook(), mode) {
+            (Outlook::Goal, _) => Some(Ending::Goal),
+            (Outlook::NeedsPerson, _) => Some(Ending::NeedsPerson),
+            (Outlook::Working, Mode::Pass) if !soon => Some(Ending::Pass),
+            (Outlook::Working, _) => None,
+        })
+    }
+
+    /// Takes what is ready besides, up to a batch.
+    fn drain(&mut self, inputs: &mut Vec<Input>) {
+        while inputs.len() < BATCH {
+            let Ok(more) = self.inbox.try_recv() else { break };
+            self.in_flight -= 1;
+            inputs.extend(more);
+        }
+    }
+
+    /// Handles inputs, makes all their records durable at once, then acts on them.
+    fn take(&mut self, inputs: Vec<Input>) -> Result<Vec<Option<Result<String, Refusal>>>, DriveError> {
+        let now = self.clock.now();
+        let mut steps: Vec<Step> = inputs.into_iter().map(|input| self.engine.handle(input, &now)).collect();
+        let answers = steps.iter_mut().map(|step| step.answer.take()).collect();
+        self.commit(steps)?;
+        Ok(answers)
+    }
+
+    /// Makes records durable, then performs the effects that they start and looks.
+    fn commit(&mut self, steps: Vec<Step>) -> Result<(), DriveError> {
+        let mut records = Vec::new();
+        let mut looks = BTreeSet::new();
+        let mut redo = Vec::new();
+        for step in steps {
+            records.extend(step.records);
+            looks.extend(step.looks);
+            redo.extend(step.redo);
+        }
+        self.journal.append(&records)?;
+        for entry in &records {
+            if let Record::Done { effect, .. } = &entry.record {
+                self.world.faults.at(&format!("{}.recorded", self.checkpoint.effect_name(*effect)));
+            }
+        }
+        self.checkpoint.note(&records);
+        self.keep_last_words(&records);
+        self.observer.recorded(&self.engine, &records);
+        let begun = records.iter().filter_map(|entry| match &entry.record {
+            Record::Effect { .. } => Some(EffectId(entry.seq.0)),
+            _ => None,
+        });
+        for id in redo.into_iter().chain(begun) {
+            self.begin(id);
+        }
+        self.look(looks);
+        Ok(())
+    }
+
+    fn begin(&mut self, id: EffectId) {
+        let Some(open) = self.engine.state().open.get(&id) else { return };
+        let effect: Effect = open.effect.clone();
+        let launch = self.engine.launch_plan(id);
+        let (world, outbox) = (self.world.clone(), self.outbox.clone());
+        self.in_flight += 1;
+        tokio::spawn(async move {
+            let outcome = world.perform(&effect, launch.as_ref()).await;
+            // The driver is gone only when it left; the next one performs what is open again.
+            let _ = outbox.send(vec![Input::Done { effect: id, outcome }]);
+        });
+    }
+
+    fn look(&mut self, looks: BTreeSet<Look>) {
+        for plan in LookPlan::of(looks, &self.engine) {
+            let (world, outbox) = (self.world.clone(), self.outbox.clone());
+            let logs = match plan {
+                LookPlan::Sessions => self.engine.logs(),
+                LookPlan::Screens(_) | LookPlan::Work(..) | LookPlan::Pull { .. } => BTreeMap::new(),
+            };
+            self.in_flight += 1;
+            tokio::spawn(async move {
+                let _ = outbox.send(world.look(plan, &logs).await);
+            });
+        }
+    }
+
+    /// Keeps what a failed attempt printed last where people look for it.
+    fn keep_last_words(&mut self, records: &[Entry]) {
+        for entry in records {
+            let (Record::Verdict(verdict), Some(task)) = (&entry.record, &entry.task) else { continue };
+            if !matches!(verdict.case.signal, Signal::Failed | Signal::VerifyFailed | Signal::VerifyTimedOut) {
+                continue;
+            }
+            let path: Utf8PathBuf = self.engine.config().layout.error_log(task, verdict.case.attempt);
+            let text = format!("{}\n{}\n", verdict.case.detail, verdict.evidence.tail.join("\n"));
+            if let Err(e) = crate::atomic::replace_file(&path, text.as_bytes(), 0o600) {
+                self.failure = Some(e.into());
+            }
+        }
+    }
+
+    fn on_request(&mut self, request: Option<(Request, oneshot::Sender<Answer>)>) -> Result<bool, DriveError> {
+        let Some((request, reply)) = request else { return Ok(false) };
+        let (answer, stop) = match request {
+            Request::Wake => {
+                self.take(vec![Input::Tick])?;
+                (Answer::Done("woken".to_owned()), false)
+            }
+            Request::Stop => (Answer::Done("stopping; agents go on".to_owned()), true),
+            Request::User { task, verb } => {
+                let said = self.take(vec![Input::User { task, verb }])?.pop().flatten();
+                (answer_of(said), false)
+            }
+            Request::Add { phase, tasks } => (self.add(phase, tasks)?, false),
+        };
+        // A client that went away learns what was done from `status`.
+        let _ = reply.send(answer);
+        Ok(stop)
+    }
+
+    fn add(&mut self, phase: Option<usize>, tasks: Vec<serde_json::Value>) -> Result<Answer, DriveError> {
+        match self.checkpoint.with_added(phase, &tasks) {
+            Err(problems) => Ok(Answer::Refused(problems)),
+            Ok((plan, why)) => {
+                self.take(vec![Input::Seen(Seen::Plan {
+                    plan: Box::new(plan),
+                    states: Vec::new(),
+                    why: why.clone(),
+                })])?;
+                self.checkpoint.write(&self.engine, &self.journal)?;
+                Ok(Answer::Done(why))
+            }
+        }
+    }
+
+    /// Takes in what a person changed in the manifest, or keeps it beside when it cannot be taken.
+    fn check_edits(&mut self) -> Result<(), DriveError> {
+        match self.checkpoint.edited(&self.engine, &self.workdir)? {
+            Edit::None => {}
+            Edit::Taken(input) => {
+                self.take(vec![*input])?;
+            }
+            Edit::Rejected(message) => {
+                self.observer.said(&message);
+                self.checkpoint.write(&self.engine, &self.journal)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The answer to a person's words.
+pub(crate) fn answer_of(said: Option<Result<String, Refusal>>) -> Answer {
+    match said {
+        Some(Ok(done)) => Answer::Done(done),
+        Some(Err(refusal)) => Answer::Refused(refusal.to_string()),
+        None => Answer::Done(String::new()),
+    }
+}
+
+async fn next_request(requests: &mut Option<Requests<Request, Answer>>) -> Option<(Request, oneshot::Sender<Answer>)> {
+    match requests {
+        Some(requests) => match requests.recv().await {
+            Some(request) => Some(request),
+            None => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
+}
+
+fn seen_event(event: ExecutorEvent) -> Input {
+    match event {
+        ExecutorEvent::Output(launch) => Input::Seen(Seen::Output(launch)),
+        ExecutorEvent::Exited(_) | ExecutorEvent::Lost => Input::Seen(Seen::Stirred),
+    }
+}

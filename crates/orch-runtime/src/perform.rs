@@ -1,0 +1,92 @@
+//! Performs effects and looks: what the ports need besides, from this machine.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use orch_core::{
+    Effect, Failure, FailureKind, Input, LaunchId, LaunchPlan, LaunchSpec, LookPlan, Notice, Outcome, Ports, Seen,
+};
+
+use crate::atomic::replace_file;
+use crate::environment::environment;
+use crate::journal::Faults;
+use crate::logs::tail_text;
+use crate::notify::Notifier;
+
+/// How many lines of a log are taken as an ended session's last words.
+const TAIL: usize = 20;
+
+/// Everything that effects act on.
+#[derive(Clone)]
+pub struct World {
+    /// Executor, version control and forge.
+    pub ports: Ports,
+    /// Tells people.
+    pub notifier: Option<Notifier>,
+    /// The environment that agents' environments are chosen from.
+    pub parent_env: BTreeMap<String, String>,
+    /// Names that every agent gets besides the allow-list.
+    pub env_pass: Vec<String>,
+    /// Variables for agents where the parent has none: a git identity.
+    pub env_default: BTreeMap<String, String>,
+    /// Where tests may die.
+    pub faults: Arc<dyn Faults>,
+}
+
+impl World {
+    /// Performs one effect; `launch` says how, for [`Effect::Launch`].
+    pub async fn perform(&self, effect: &Effect, launch: Option<&LaunchPlan>) -> Outcome {
+        self.faults.at(&format!("{}.before", effect.name()));
+        let outcome = match (effect, launch.map(|plan| self.launch_spec(plan)).transpose()) {
+            (_, Err(failure)) => Outcome::Failed(failure),
+            (Effect::Notify(notice), _) => self.notify(notice).await,
+            (effect, Ok(spec)) => self.ports.perform(effect, spec.as_ref()).await,
+        };
+        self.faults.at(&format!("{}.after", effect.name()));
+        outcome
+    }
+
+    /// Writes the prompt and chooses the environment.
+    fn launch_spec(&self, plan: &LaunchPlan) -> Result<LaunchSpec, Failure> {
+        if let Some((path, text)) = &plan.prompt {
+            replace_file(path, text.as_bytes(), 0o600)
+                .map_err(|e| Failure::new(FailureKind::Unavailable, &e.to_string()))?;
+        }
+        let mut env = environment(&self.env_pass, &plan.pass, &self.parent_env);
+        for (name, value) in &self.env_default {
+            env.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        Ok(plan.spec(env))
+    }
+
+    async fn notify(&self, notice: &Notice) -> Outcome {
+        let Some(notifier) = &self.notifier else { return Outcome::Ok };
+        match notifier.tell(notice, notice).await {
+            Ok(()) => Outcome::Ok,
+            Err(e) => Outcome::Failed(Failure::new(FailureKind::Refused, &e.to_string())),
+        }
+    }
+
+    /// Looks; an ended session's last words come from its log, which holds what scrolled away.
+    pub async fn look(&self, plan: LookPlan, logs: &BTreeMap<LaunchId, Utf8PathBuf>) -> Vec<Input> {
+        let mut inputs = self.ports.look(plan).await;
+        for input in &mut inputs {
+            let Input::Seen(Seen::Sessions(sessions)) = input else { continue };
+            for session in sessions {
+                let log = logs.get(&session.launch).and_then(|log| last_lines(log));
+                if let (Some((_, tail)), Some(lines)) = (&mut session.exit, log) {
+                    *tail = lines;
+                }
+            }
+        }
+        inputs
+    }
+}
+
+/// The last lines of a log as plain text; `None` when it has none or cannot be read.
+fn last_lines(log: &Utf8Path) -> Option<Vec<String>> {
+    let text = tail_text(log, TAIL).ok()?;
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    (!lines.is_empty()).then_some(lines)
+}
