@@ -78,6 +78,10 @@ pub trait VcsHarness: Send + Sync {
     /// Makes someone else's local branch in the clone with a commit of its own.
     async fn make_local_branch(&self, branch: &BranchName) -> Sha;
 
+    /// Lets more than a second pass, so that commits before and after differ in time. Without it the
+    /// cases that ask for the same commit again prove less.
+    async fn age(&self) {}
+
     /// Makes the remote unreachable, or reachable again; `false` if the world cannot.
     async fn cut_off(&self, cut: bool) -> bool;
 }

@@ -156,6 +156,10 @@ impl VcsHarness for Broken<MockVcsHarness, VcsDefect> {
         self.inner.make_local_branch(branch).await
     }
 
+    async fn age(&self) {
+        self.inner.age().await;
+    }
+
     async fn cut_off(&self, cut: bool) -> bool {
         self.inner.cut_off(cut).await
     }

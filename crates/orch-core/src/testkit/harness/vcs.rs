@@ -5,6 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::id::{BranchName, Sha};
 use crate::testkit::{Failure, MockRepository, MockVcs, Operation, SEED, VcsHarness, World};
+use crate::time::Millis;
 
 /// Worlds in memory, with a world's repository as other people's hands.
 #[derive(Default)]
@@ -94,6 +95,10 @@ impl VcsHarness for MockVcsHarness {
 
     async fn make_local_branch(&self, branch: &BranchName) -> Sha {
         self.repository().make_local_branch(branch)
+    }
+
+    async fn age(&self) {
+        self.world().advance(Millis(1_500));
     }
 
     async fn cut_off(&self, cut: bool) -> bool {

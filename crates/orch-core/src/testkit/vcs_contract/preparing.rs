@@ -92,6 +92,7 @@ pub(super) async fn prepare_start_is_deterministic<H: VcsHarness>(h: &H) -> Case
         delete_branch: true,
     };
     vcs.remove(&remove).await?;
+    h.age().await;
     let vcs = h.restart(vcs).await;
     ensure_eq!(vcs.prepare(&spec).await?, before, "the start made anew from the same base and predecessors");
     HOLDS

@@ -90,6 +90,7 @@ pub(super) async fn save_twice_gives_the_first_ref<H: VcsHarness>(h: &H) -> Case
     mess(h, &desk).await;
     let first = saved(&vcs, &desk, 1).await?;
     ensure_eq!(saved(&vcs, &desk, 1).await?, first, "the same work saved again");
+    h.age().await;
     let vcs = h.restart(vcs).await;
     ensure_eq!(saved(&vcs, &desk, 1).await?, first, "the same work saved after a restart");
     ensure_eq!(h.resolve("refs/orch/saved/t1/1-2").await, None, "a second ref for the same work");
