@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use orch_core::{
-    Autonomy, BranchName, FileSet, Gate, MergeMethod, Plan, PlanSettings, PushMode, ReadySet, SameFile, TaskGraph,
-    TaskId, TaskSpec,
+    Autonomy, BranchName, FileSet, Gate, Manifest, MergeMethod, Plan, PlanSettings, Projection, PushMode, ReadySet,
+    SameFile, TaskGraph, TaskId, TaskSpec,
 };
 
 /// A linear congruential generator: the same plan on every machine.
@@ -84,7 +84,59 @@ fn measure(name: &str, plan: &Plan) {
     println!("{name}: build {built:?}, {} edges, {steps} completions of {step:?} each", graph.edges().len());
 }
 
+/// A manifest's text with everything that the seed writes.
+fn manifest_text(count: usize) -> String {
+    let mut dice = Dice(7);
+    let task = |number: usize| {
+        let files: Vec<String> = (0..3).map(|_| format!("src/f{}.rs", dice.below(5000))).collect();
+        let depends_on: Vec<String> = (0..3.min(number)).map(|_| format!("t{}", dice.below(number))).collect();
+        serde_json::json!({
+            "id": format!("t{number}"), "issue": number + 1, "title": "Fix the thing", "files": files,
+            "dependsOn": depends_on, "status": "pending", "worktree": null, "tmuxSession": null, "startedAt": null,
+            "lastProgress": null, "completedAt": null, "prNumber": null,
+        })
+    };
+    let tasks: Vec<serde_json::Value> = (0..count).map(task).collect();
+    let document = serde_json::json!({"project": "bench", "phases": [{"name": "one", "tasks": tasks}]});
+    format!("{document:#}")
+}
+
+#[expect(clippy::print_stdout, reason = "a bench prints its figures")]
+fn measure_manifest(count: usize) {
+    let text = manifest_text(count);
+    let start = Instant::now();
+    let anchor: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let serde = start.elapsed();
+    drop(anchor);
+    let start = Instant::now();
+    let parsed = Manifest::parse(text.as_bytes()).expect("sound");
+    let parse = start.elapsed();
+    let start = Instant::now();
+    let rendered = parsed.manifest.render(&Projection::default());
+    println!(
+        "{count} tasks, {} bytes: parse with graph {parse:?}, serde_json alone {serde:?}, render {:?}",
+        rendered.len(),
+        start.elapsed()
+    );
+}
+
+/// Inputs made to hurt: time must stay linear.
+#[expect(clippy::print_stdout, reason = "a bench prints its figures")]
+fn measure_hostile(name: &str, text: &str) {
+    let start = Instant::now();
+    let problems =
+        Manifest::parse(text.as_bytes()).map_or_else(|problems| problems.len(), |parsed| parsed.warnings.len());
+    println!("{name}, {} bytes: {problems} problems in {:?}", text.len(), start.elapsed());
+}
+
 fn main() {
+    measure_hostile("nested arrays", &"[".repeat(100_000_000));
+    measure_hostile("array of numbers", &format!("{{\"phases\": [{}1]}}", "1,".repeat(20_000_000)));
+    measure_hostile("one key two million times", &format!("{{{}\"a\":1}}", "\"a\":1,".repeat(2_000_000)));
+    measure_hostile("one long string", &format!("{{\"project\": \"{}\"", "x".repeat(100_000_000)));
+    for count in [1_000, 10_000, 100_000] {
+        measure_manifest(count);
+    }
     let random = |dice: &mut Dice, _| (0..3).map(|_| format!("src/f{}.rs", dice.below(5000))).collect();
     for count in [1_000, 10_000, 100_000] {
         measure(&format!("{count} tasks, 3 deps, 3 of 5000 files"), &plan(count, random, 3));

@@ -165,6 +165,16 @@ impl TaskGraph {
         self.inner.order.iter().flat_map(into).collect()
     }
 
+    /// The total order as positions in the manifest.
+    pub(crate) fn order_indices(&self) -> impl Iterator<Item = usize> {
+        self.inner.order.iter().map(|&index| index as usize)
+    }
+
+    /// The positions of the tasks that one at a position waits for by an edge.
+    pub(crate) fn sources(&self, index: usize) -> impl Iterator<Item = usize> {
+        self.inner.graph.neighbors_directed(NodeIndex::new(index), Direction::Incoming).map(NodeIndex::index)
+    }
+
     fn around(&self, task: &TaskId, direction: Direction) -> Vec<Edge<'_>> {
         self.inner.index(task).map_or_else(Vec::new, |index| self.inner.edges_of(index, direction))
     }
@@ -228,6 +238,11 @@ impl<'g> Edge<'g> {
     /// The stronger reason.
     pub fn kind(&self) -> EdgeKind {
         self.link.kind
+    }
+
+    /// The positions of both tasks in the manifest.
+    pub(crate) fn indices(&self) -> (usize, usize) {
+        (self.from as usize, self.to as usize)
     }
 
     /// What the files of both have in common: of each overlapping pair of entries the more specific

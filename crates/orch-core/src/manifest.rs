@@ -1,5 +1,6 @@
 //! The manifest: text to a validated plan, all problems at once with their places, and back.
 
+mod advice;
 mod check;
 mod diff;
 mod fields;
@@ -12,7 +13,7 @@ mod starter;
 mod state;
 
 use crate::graph::TaskGraph;
-use crate::plan::Plan;
+use crate::plan::{Gate, Plan};
 use crate::time::Timestamp;
 
 use check::Checker;
@@ -91,7 +92,10 @@ impl Manifest {
         let settings = contents.settings.clone()?;
         let plan = Plan { settings, phases: contents.phases.clone(), tasks };
         let graph = TaskGraph::build(&plan).ok()?;
-        checker.order(&plan, &graph);
+        checker.undeclared(&plan, &graph);
+        if plan.settings.gate != Gate::Merged {
+            checker.lacking(&plan, &graph);
+        }
         let state = |draft: &read::Draft<'_>| {
             let (id, _) = draft.id.clone()?;
             Some(ImportedTask { id, state: draft.state.clone() })

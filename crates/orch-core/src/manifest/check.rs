@@ -1,10 +1,10 @@
-//! What only the whole manifest tells: ids, dependencies, branches, rings, and orders nobody declared.
+//! What only the whole manifest tells: ids, dependencies, branches and rings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::graph::{Cycle, EdgeKind, TaskGraph, cycles};
+use crate::graph::{Cycle, cycles};
 use crate::id::{BranchName, TaskId};
-use crate::plan::{Gate, Plan, SameFile, TaskSpec};
+use crate::plan::TaskSpec;
 
 use super::problem::{At, ProblemKind, Problems, quoted};
 use super::read::{Contents, Draft};
@@ -32,20 +32,6 @@ impl<'c> Checker<'c, '_> {
             self.ring(&tasks, &ring, &first);
         }
         tasks
-    }
-
-    /// Warnings about the order of a sound plan.
-    pub(super) fn order(&mut self, plan: &Plan, graph: &TaskGraph) {
-        let serialized = match plan.settings.same_file {
-            SameFile::Serialize => Some(graph.clone()),
-            SameFile::Explicit => TaskGraph::build_as(plan, SameFile::Serialize).ok(),
-        };
-        if let Some(serialized) = serialized {
-            self.undeclared(plan, &serialized);
-        }
-        if plan.settings.gate != Gate::Merged {
-            self.lacking(plan, graph);
-        }
     }
 
     /// The first draft of each id; later ones, also under the collision key, are errors.
@@ -200,76 +186,8 @@ impl<'c> Checker<'c, '_> {
         });
     }
 
-    fn undeclared(&mut self, plan: &Plan, graph: &TaskGraph) {
-        let drafts = self.drafts();
-        for edge in graph.edges().into_iter().filter(|edge| edge.kind() == EdgeKind::File) {
-            let (Some(&from), Some(&to)) = (drafts.get(edge.from().as_str()), drafts.get(edge.to().as_str())) else {
-                continue;
-            };
-            let (before, draft) = (&self.contents.tasks[from], &self.contents.tasks[to]);
-            if before.place.0 != draft.place.0 {
-                continue;
-            }
-            let files: Vec<String> = edge.files().iter().map(|file| quoted(file)).collect();
-            let (earlier, later, files) = (edge.from(), edge.to(), files.join(", "));
-            let (message, help) = match plan.settings.same_file {
-                SameFile::Serialize => (
-                    format!("{later} will wait for {earlier}, which nobody declared: both touch {files}"),
-                    format!(
-                        "add {earlier} to dependsOn of {later} to say so, or set \"sameFile\": \"explicit\" to let them run together"
-                    ),
-                ),
-                SameFile::Explicit => (
-                    format!(
-                        "{earlier} and {later} both touch {files} and nothing orders them: their work may conflict"
-                    ),
-                    format!("add {earlier} to dependsOn of {later}, or leave \"sameFile\" out"),
-                ),
-            };
-            self.at_task(draft, "files", |problems, at, offset| {
-                problems.add(ProblemKind::UndeclaredOrder, at, offset, message, help);
-            });
-        }
-    }
-
-    /// Tasks that no chain of edges connects with an earlier phase: the gate orders them in time, but
-    /// they start from the base without what is not merged there yet.
-    fn lacking(&mut self, plan: &Plan, graph: &TaskGraph) {
-        let drafts = self.drafts();
-        let first = plan.tasks.iter().map(|task| task.phase).min();
-        let mut connected: BTreeSet<&TaskId> = BTreeSet::new();
-        for id in graph.order() {
-            let Some(&index) = drafts.get(id.as_str()) else { continue };
-            let draft = &self.contents.tasks[index];
-            let phase_of = |id: &TaskId| drafts.get(id.as_str()).map(|&index| self.contents.tasks[index].place.0);
-            let before = graph.predecessors(id);
-            let earlier =
-                |id: &TaskId| phase_of(id).is_some_and(|phase| phase < draft.place.0) || connected.contains(id);
-            if Some(draft.place.0) == first || before.iter().any(|edge| earlier(edge.from())) {
-                if Some(draft.place.0) != first {
-                    connected.insert(id);
-                }
-                continue;
-            }
-            let gate = plan.settings.gate;
-            let message = format!(
-                "{id} starts once the phases before it are {gate}, but without their work as far as that is not merged: nothing but the gate orders it after them"
-            );
-            let help = format!("add to dependsOn of {id} the tasks that it builds on, or set \"gate\": \"merged\"");
-            self.at_task(draft, "dependsOn", |problems, at, offset| {
-                problems.add(ProblemKind::LacksEarlierWork, at, offset, message, help);
-            });
-        }
-    }
-
-    fn drafts(&self) -> BTreeMap<&'c str, usize> {
-        let contents = self.contents;
-        let ids = contents.tasks.iter().enumerate();
-        ids.filter_map(|(index, draft)| Some((draft.id.as_ref()?.0.as_str(), index))).collect()
-    }
-
     /// Reports at a field of a task, or at the task where it has no such field.
-    fn at_task(&mut self, draft: &Draft<'_>, field: &str, report: impl FnOnce(&mut Problems, &At<'_>, u32)) {
+    pub(super) fn at_task(&mut self, draft: &Draft<'_>, field: &str, report: impl FnOnce(&mut Problems, &At<'_>, u32)) {
         let (phase, task) = draft.place;
         let phases = At::Key(&At::Root, "phases");
         let phase = At::Item(&phases, phase);

@@ -111,15 +111,17 @@ pub(super) const TASK: &[Field] = &[
     field("paused", Flag, "false", "Whether it is left alone; written by orch."),
 ];
 
+/// How many separators more than the field meant a name may have, as in `estimate_minutes`.
+const MAX_SEPARATORS: usize = 2;
+
 /// The known field that an unknown name is nearly equal to.
 pub(super) fn near(name: &str, fields: &[Field]) -> Option<&'static str> {
     let fold = |name: &str| name.replace(['_', '-', ' '], "").to_ascii_lowercase();
+    let close = |field: &&Field| field.name.len().abs_diff(name.len()) <= MAX_SEPARATORS;
+    let mut known = fields.iter().filter(close).map(|field| field.name).peekable();
+    known.peek()?;
     let own = fold(name);
-    let known = fields.iter().map(|field| field.name);
-    known
-        .clone()
-        .find(|known| fold(known) == own)
-        .or_else(|| known.clone().find(|known| known.len() > 4 && one_slip(&own, &fold(known))))
+    known.find(|known| fold(known) == own || (known.len() > 4 && one_slip(&own, &fold(known))))
 }
 
 /// Whether one letter was left out, put in, or replaced.

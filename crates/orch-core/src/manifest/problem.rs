@@ -93,6 +93,11 @@ impl ProblemKind {
     pub fn is_warning(self) -> bool {
         self >= Self::Repeated
     }
+
+    /// How many are listed before they are only counted.
+    pub(super) fn limit(self) -> usize {
+        if self.is_warning() { MAX_WARNINGS } else { MAX_ERRORS }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -150,12 +155,18 @@ impl Problems {
         message: String,
         help: impl Into<String>,
     ) {
-        let limit = if kind.is_warning() { MAX_WARNINGS } else { MAX_ERRORS };
-        let count = self.counts.entry(kind).or_default();
-        *count += 1;
-        if *count <= limit {
+        if !self.only_counts(kind) {
+            *self.counts.entry(kind).or_default() += 1;
             self.push(kind, at.path(), offset, message, help.into());
         }
+    }
+
+    /// Whether enough problems of the kind are listed. If so, this one is counted, and its text need not
+    /// be made.
+    pub(super) fn only_counts(&mut self, kind: ProblemKind) -> bool {
+        let Some(count) = self.counts.get_mut(&kind).filter(|count| **count >= kind.limit()) else { return false };
+        *count += 1;
+        true
     }
 
     pub(super) fn push(&mut self, kind: ProblemKind, path: String, offset: u32, message: String, help: String) {
@@ -170,8 +181,7 @@ impl Problems {
     pub(super) fn finish(mut self, text: &str) -> Vec<Problem> {
         let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
         for (kind, count) in std::mem::take(&mut self.counts) {
-            let limit = if kind.is_warning() { MAX_WARNINGS } else { MAX_ERRORS };
-            if let Some(more) = count.checked_sub(limit).filter(|more| *more > 0) {
+            if let Some(more) = count.checked_sub(kind.limit()).filter(|more| *more > 0) {
                 let noun = if kind.is_warning() { "warnings" } else { "errors" };
                 let message = format!("{more} more {noun} of this kind ({kind:?}) are not listed");
                 self.push(kind, "$".to_owned(), end, message, "see to those listed first".to_owned());

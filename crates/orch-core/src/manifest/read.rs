@@ -145,6 +145,9 @@ impl Reader<'_> {
     }
 
     fn wrong_type(&mut self, at: &At<'_>, value: Value<'_>, wanted: &str) {
+        if self.problems.only_counts(ProblemKind::Type) {
+            return;
+        }
         let message = format!("this is {} and should be {wanted}", value.kind().name());
         self.problems.add(ProblemKind::Type, at, value.start(), message, format!("write {wanted}"));
     }

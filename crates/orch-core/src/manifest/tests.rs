@@ -36,11 +36,11 @@ fn the_example_reads_as_its_rules_say() {
         manifest.graph().waves().into_iter().map(|wave| wave.into_iter().map(TaskId::as_str).collect()).collect();
     assert_eq!(waves, [vec!["t1", "t3"], vec!["t2"], vec!["t4", "t6"], vec!["t5", "t7"], vec!["t8"]]);
     insta::assert_snapshot!(listed(&warnings), @r#"
-    16:101: $.phases[1].tasks[0].dependsOn: t4 starts once the phases before it are complete, but without their work as far as that is not merged: nothing but the gate orders it after them (add to dependsOn of t4 the tasks that it builds on, or set "gate": "merged")
-    17:76: $.phases[1].tasks[1].dependsOn: t5 starts once the phases before it are complete, but without their work as far as that is not merged: nothing but the gate orders it after them (add to dependsOn of t5 the tasks that it builds on, or set "gate": "merged")
+    16:101: $.phases[1].tasks[0].dependsOn: t4 starts once all before its phase is complete, but from a base without their work as far as that is not merged yet: only the gate puts t4 after them (add the tasks that t4 builds on to its dependsOn, or set "gate": "merged")
+    17:76: $.phases[1].tasks[1].dependsOn: t5 starts once all before its phase is complete, but from a base without their work as far as that is not merged yet: only the gate puts t5 after them (add the tasks that t5 builds on to its dependsOn, or set "gate": "merged")
     19:43: $.phases[1].tasks[3].files: t7 will wait for t4, which nobody declared: both touch "container_executor.js" (add t4 to dependsOn of t7 to say so, or set "sameFile": "explicit" to let them run together)
-    19:83: $.phases[1].tasks[3].dependsOn: t7 starts once the phases before it are complete, but without their work as far as that is not merged: nothing but the gate orders it after them (add to dependsOn of t7 the tasks that it builds on, or set "gate": "merged")
-    20:102: $.phases[1].tasks[4].dependsOn: t8 starts once the phases before it are complete, but without their work as far as that is not merged: nothing but the gate orders it after them (add to dependsOn of t8 the tasks that it builds on, or set "gate": "merged")
+    19:83: $.phases[1].tasks[3].dependsOn: t7 starts once all before its phase is complete, but from a base without their work as far as that is not merged yet: only the gate puts t7 after them (add the tasks that t7 builds on to its dependsOn, or set "gate": "merged")
+    20:102: $.phases[1].tasks[4].dependsOn: t8 starts once all before its phase is complete, but from a base without their work as far as that is not merged yet: only the gate puts t8 after them (add the tasks that t8 builds on to its dependsOn, or set "gate": "merged")
     "#);
     let explicit = EXAMPLE.replacen('{', r#"{"sameFile": "explicit", "gate": "merged","#, 1);
     let Parsed { manifest, warnings } = parse(&explicit);
@@ -148,7 +148,7 @@ fn every_problem_comes_at_once_with_its_place() {
     3:18: $.maxParallel: 0 is out of range (write a whole number from 1)
     3:31: $.verify: this is a string and should be an array of arguments (write ["cargo", "test"]; there is no shell)
     3:74: $.journal: this is out of range (write {"seq": N, "offset": N})
-    4:51: $.mergeMethod: the key "mergeMethod" stands twice in one object, first in line 4 (keep one of the two)
+    4:51: $.mergeMethod: the key "mergeMethod" stands twice in one object (keep one of the two)
     7:42: $.phases[0].tasks[0].files[0]: "/etc/passwd" is no file of the repository: it is absolute (give the path from the repository's root, without a leading slash)
     7:57: $.phases[0].tasks[0].files[1]: "a/../b" is no file of the repository: '..' may lead out of the repository (give the path from the repository's root, without '..')
     7:81: $.phases[0].tasks[0].files[4]: "[x" is no file of the repository: '[' is not closed by ']' (close the class in the same path component, or write \[ for a bracket)

@@ -1,6 +1,6 @@
 //! The reader: one pass, no recursion, bounded depth.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use crate::text::escape_line;
 
@@ -52,7 +52,7 @@ struct Frame {
 
 type Read<T> = Result<T, Fault>;
 
-impl Reader<'_> {
+impl<'t> Reader<'t> {
     fn run(&mut self) -> Read<()> {
         self.blank();
         loop {
@@ -251,31 +251,31 @@ impl Reader<'_> {
     }
 
     fn check_keys(&mut self, object: usize) {
-        let text = self.text;
-        let mut seen: BTreeMap<std::borrow::Cow<'_, str>, usize> = BTreeMap::new();
-        let mut again = Vec::new();
+        let mut keys = Vec::new();
         let mut at = object + 1;
         while at < self.nodes.len() {
-            let node = self.nodes[at];
-            let raw = &text[node.start as usize..node.end as usize];
-            let key = match node.kind {
-                Kind::Escaped => serde_json::from_str(raw).unwrap_or_default(),
-                _ => std::borrow::Cow::Borrowed(&raw[1..raw.len() - 1]),
-            };
-            if let Some(first) = seen.get(&key) {
-                again.push((key.into_owned(), *first, at));
-            } else {
-                seen.insert(key, at);
-            }
+            keys.push((self.key_text(at), at));
             at = self.nodes[at + 1].after as usize;
         }
-        for (key, first, second) in again {
-            let lines = |node: usize| text[..self.nodes[node].start as usize].matches('\n').count() + 1;
-            let message =
-                format!("the key {} stands twice in one object, first in line {}", quoted(&key), lines(first));
-            let (path, offset) = (self.path(Some(&key)), self.nodes[second].start);
+        keys.sort_unstable();
+        for pair in keys.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
+            if self.faults.len() >= ProblemKind::DuplicateKey.limit() {
+                return;
+            }
+            let (key, node) = &pair[1];
+            let message = format!("the key {} stands twice in one object", quoted(key));
+            let (path, offset) = (self.path(Some(key)), self.nodes[*node].start);
             let help = "keep one of the two";
             self.faults.push(Fault { kind: ProblemKind::DuplicateKey, offset, path, message, help });
+        }
+    }
+
+    fn key_text(&self, node: usize) -> Cow<'t, str> {
+        let Node { kind, start, end, .. } = self.nodes[node];
+        let raw = &self.text[start as usize..end as usize];
+        match kind {
+            Kind::Escaped => serde_json::from_str(raw).unwrap_or_default(),
+            _ => Cow::Borrowed(&raw[1..raw.len() - 1]),
         }
     }
 

@@ -58,7 +58,7 @@ fn faults_say_where_what_and_how_to_mend() {
     3 $: `{` stands where the end of the file should be (write JSON: https://www.json.org)
     0 $: `<` stands where a value should be (resolve the merge conflict)
     0 $: `\u{feff}` stands where a value should be (write JSON: https://www.json.org)
-    15 $.x.a: the key "a" stands twice in one object, first in line 1 (keep one of the two)
+    15 $.x.a: the key "a" stands twice in one object (keep one of the two)
     "#);
 }
 
