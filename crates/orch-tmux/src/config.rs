@@ -1,0 +1,92 @@
+use std::fs::{DirBuilder, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::sync::Arc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::quote::quoted;
+
+/// Where a private tmux server lives and how it is recognised.
+#[derive(Debug, Clone)]
+pub struct TmuxConfig {
+    /// The server's socket; at most 100 bytes (see [`crate::socket_for`]).
+    pub socket: Utf8PathBuf,
+    /// A directory for the server's configuration and for texts on their way into a session; made
+    /// with mode 0700 when absent.
+    pub conf_dir: Utf8PathBuf,
+    /// What tells this workdir's server from any other.
+    pub marker: String,
+    /// Standard input of every short-lived tmux process, so that whoever waits for the file's lock
+    /// waits for them; `/dev/null` when absent.
+    pub stdin_guard: Option<Arc<File>>,
+}
+
+impl TmuxConfig {
+    pub(crate) fn conf_file(&self) -> Utf8PathBuf {
+        self.conf_dir.join("tmux.conf")
+    }
+
+    pub(crate) fn server_file(&self) -> Utf8PathBuf {
+        self.conf_dir.join("tmux-server")
+    }
+
+    /// Writes the server's configuration, and the directory around it.
+    pub(crate) fn write_conf(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.conf_dir)?;
+        write_private(&self.conf_file(), conf_text(&self.marker).as_bytes())
+    }
+}
+
+/// Replaces a file by one with mode 0600, at once for every reader.
+pub(crate) fn write_private(path: &Utf8Path, bytes: &[u8]) -> io::Result<()> {
+    let draft = path.with_extension("new");
+    if let Err(error) = std::fs::remove_file(&draft)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&draft)?;
+    file.write_all(bytes)?;
+    std::fs::rename(&draft, path)
+}
+
+/// Options that differ from tmux's defaults: nothing may end the server or a dead pane, draw over an
+/// agent's screen, wake a silent fleet or pass something of the outside on to agents.
+const OPTIONS: &str = "\
+set -s exit-empty off
+set -s exit-unattached off
+set -s escape-time 0
+set -s set-clipboard off
+set -s focus-events on
+set -s default-terminal tmux-256color
+set -g remain-on-exit on
+set -gq remain-on-exit-format ''
+set -g history-limit 2000
+set -g update-environment ''
+set -g default-shell /bin/sh
+set -g default-command ''
+set -g destroy-unattached off
+set -g status off
+set -g status-interval 0
+set -g lock-after-time 0
+set -g mouse off
+set -g bell-action none
+set -g visual-bell off
+set -g activity-action none
+set -g silence-action none
+set -g monitor-activity off
+set -g monitor-bell off
+set -g automatic-rename off
+set -g allow-rename off
+set -g set-titles off
+set -g window-size latest
+set -gq allow-passthrough off
+set-environment -gu PATH
+set-environment -gu LC_CTYPE
+set-environment -gu PWD
+";
+
+fn conf_text(marker: &str) -> String {
+    format!("{OPTIONS}set -s @orch_marker {}\n", quoted(marker))
+}

@@ -1,0 +1,421 @@
+use std::collections::BTreeSet;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use orch_core::{
+    EndMode, EndSpec, Executor, ExecutorCapabilities, ExecutorError, ExecutorEvent, ExitStatus, Fingerprint, LaunchId,
+    LaunchSpec, Launched, ProcessId, ScreenView, SessionInfo, SessionInput, SessionState,
+};
+use orch_process::{Exit, Mark, Target, alive, identify};
+use tmux_interface::AttachSession;
+use tokio::time::{Instant, sleep};
+
+use crate::config::TmuxConfig;
+use crate::control::{Announcement, Broken, Reply};
+use crate::events::Events;
+use crate::quote::Line;
+use crate::record::{FORMAT, Record};
+use crate::registry::Registry;
+use crate::server::{self, Link, unavailable};
+use crate::{input, launch, screen};
+
+/// How long tmux may take to learn the status of a process that is gone.
+const REAPING: Duration = Duration::from_secs(2);
+/// How long a pane may take to drain what its ended process wrote; a child that holds the terminal
+/// and keeps writing could go on for ever.
+const DRAINING: Duration = Duration::from_millis(250);
+
+/// Runs agents in sessions of a private tmux server; a cheap handle, cloned freely.
+///
+/// The server is started by the first launch. It and its sessions outlive every executor; a new one
+/// on the same socket finds and watches them.
+#[derive(Debug, Clone)]
+pub struct TmuxExecutor {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) config: TmuxConfig,
+    events: Events,
+    registry: Mutex<Registry>,
+    link: tokio::sync::Mutex<Option<Link>>,
+    launching: tokio::sync::Mutex<()>,
+}
+
+type Boxed = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl TmuxExecutor {
+    /// Connects to the workdir's server if there is one, and takes over the sessions in it.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Unavailable`] when tmux is not installed or the socket belongs to a server
+    /// that is not ours.
+    pub async fn connect(config: TmuxConfig) -> Result<Self, ExecutorError> {
+        server::check_program().await?;
+        let inner = Arc::new(Inner {
+            config,
+            events: Events::default(),
+            registry: Mutex::default(),
+            link: tokio::sync::Mutex::default(),
+            launching: tokio::sync::Mutex::default(),
+        });
+        inner.link(false).await?;
+        Ok(Self { inner })
+    }
+
+    /// The argv that attaches a terminal to a session.
+    ///
+    /// # Errors
+    /// [`ExecutorError::NotFound`] without such a session.
+    pub async fn attach_argv(&self, launch: LaunchId) -> Result<Vec<String>, ExecutorError> {
+        let record = self.inner.find(launch).await?.ok_or(ExecutorError::NotFound { launch })?;
+        let command = AttachSession::new().target_session(record.session).build();
+        Ok(server::argv(&self.inner.config, command))
+    }
+
+    /// Ends the server unless a session in it still runs; tells whether no server is left.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Unavailable`] when the server cannot be asked.
+    pub async fn shutdown(&self) -> Result<bool, ExecutorError> {
+        if self.list().await?.iter().any(|session| session.state == SessionState::Running) {
+            return Ok(false);
+        }
+        let Some(link) = self.inner.link(false).await? else { return Ok(true) };
+        self.inner.registry(|registry| registry.lose(&link.process));
+        let exit = Exit::watch(&link.process);
+        server::kill(&self.inner.config).await?;
+        let Some(exit) = exit else { return Ok(true) };
+        Ok(tokio::time::timeout(REAPING, exit.wait()).await.is_ok())
+    }
+}
+
+#[async_trait]
+impl Executor for TmuxExecutor {
+    fn name(&self) -> &'static str {
+        "tmux"
+    }
+
+    fn capabilities(&self) -> ExecutorCapabilities {
+        ExecutorCapabilities { attach: true, keeps_exits: true }
+    }
+
+    async fn launch(&self, spec: &LaunchSpec) -> Result<Launched, ExecutorError> {
+        launch::check(spec)?;
+        let _alone = self.inner.launching.lock().await;
+        let record = match self.inner.find(spec.launch).await? {
+            Some(record) => record,
+            None => launch::start(&self.inner, spec).await?,
+        };
+        Ok(Launched { session: record.name, process: record.process })
+    }
+
+    async fn list(&self) -> Result<Vec<SessionInfo>, ExecutorError> {
+        let mut sessions = Vec::new();
+        for record in self.inner.records(None).await? {
+            sessions.push(self.inner.session(record).await?);
+        }
+        sessions.sort_by_key(|session| session.launch);
+        Ok(sessions)
+    }
+
+    async fn look(&self, launches: &[LaunchId]) -> Result<Vec<ScreenView>, ExecutorError> {
+        screen::look(&self.inner, launches).await
+    }
+
+    async fn input(
+        &self,
+        launch: LaunchId,
+        input: &SessionInput,
+        expected: Option<Fingerprint>,
+    ) -> Result<(), ExecutorError> {
+        input::deliver(&self.inner, launch, input, expected).await
+    }
+
+    async fn end(&self, spec: &EndSpec) -> Result<bool, ExecutorError> {
+        // A server that does not answer is no reason to let processes live.
+        let record = self.inner.find(spec.launch).await.ok().flatten();
+        let target = self.inner.target(spec, record.as_ref());
+        match spec.mode {
+            EndMode::Ask => Ok(target.ask()),
+            EndMode::Kill => {
+                let gone = target.kill(spec.patience).await;
+                if gone && record.is_some() {
+                    self.inner.settled(spec.launch).await;
+                }
+                Ok(gone)
+            }
+        }
+    }
+
+    async fn forget(&self, launch: LaunchId) -> Result<(), ExecutorError> {
+        let Some(record) = self.inner.find(launch).await? else { return Ok(()) };
+        let window = record.window.clone();
+        if self.inner.session(record).await?.state == SessionState::Running {
+            let what = format!("forgetting launch {launch}");
+            return Err(ExecutorError::Refused { what, why: "it still runs".to_owned() });
+        }
+        let Some(link) = self.inner.link(false).await? else { return Ok(()) };
+        // An error means that the window is gone already.
+        broken_off(link.control.one(["kill-window", "-t", &window]).await)?.ok();
+        self.inner.registry(|registry| registry.remove(launch));
+        Ok(())
+    }
+
+    async fn events(&self) -> Vec<ExecutorEvent> {
+        self.inner.events.next().await
+    }
+}
+
+impl Inner {
+    /// The connection to the server, made anew if it broke. Without a server one is started, or
+    /// `None` given, as asked.
+    pub(crate) async fn link(self: &Arc<Self>, start: bool) -> Result<Option<Link>, ExecutorError> {
+        let mut held = self.link.lock().await;
+        if let Some(link) = held.as_ref().filter(|link| !link.control.is_closed()) {
+            return Ok(Some(link.clone()));
+        }
+        *held = None;
+        if !server::is_running(&self.config).await? && !start {
+            return Ok(None);
+        }
+        let weak = Arc::downgrade(self);
+        let link = server::attach(&self.config, start, move |said| {
+            if let Some(inner) = weak.upgrade() {
+                inner.heard(&said);
+            }
+        })
+        .await?;
+        if self.registry(|registry| registry.serve(&link.process)) {
+            self.events.push(ExecutorEvent::Lost);
+        }
+        self.watch_server(&link.process);
+        self.adopt(&link).await?;
+        *held = Some(link.clone());
+        Ok(Some(link))
+    }
+
+    /// Runs a line of commands on the server, or gives `None` without one. A connection that broke is
+    /// made anew once: only for lines that may run twice.
+    pub(crate) async fn ask(self: &Arc<Self>, line: &Line) -> Result<Option<Vec<Reply>>, ExecutorError> {
+        for last in [false, true] {
+            let Some(link) = self.link(false).await? else { return Ok(None) };
+            match link.control.run(line).await {
+                Err(Broken) if !last => {}
+                answer => return broken_off(answer).map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    /// What tmux knows of our panes, or of one of them; an empty list without a server.
+    pub(crate) async fn records(self: &Arc<Self>, only: Option<LaunchId>) -> Result<Vec<Record>, ExecutorError> {
+        let Some(link) = self.link(false).await? else { return Ok(Vec::new()) };
+        let marked = only.map_or("#{@orch_launch}".to_owned(), |launch| format!("#{{==:#{{@orch_launch}},{launch}}}"));
+        // Every window of ours is in the keeper too, and would be listed twice.
+        let filter = format!("#{{&&:{marked},#{{!=:#{{session_id}},{}}}}}", link.keeper);
+        let line = Line::new().command(["list-panes", "-a", "-f", &filter, "-F", FORMAT]);
+        let Some(replies) = self.ask(&line).await? else { return Ok(Vec::new()) };
+        let Some(Ok(text)) = replies.into_iter().next_back() else {
+            return Err(unavailable("list-panes failed"));
+        };
+        let records: Vec<Record> = text.lines().filter_map(Record::parse).collect();
+        if only.is_none() {
+            let seen: BTreeSet<u32> = records.iter().map(|record| record.pane).collect();
+            self.registry(|registry| registry.retain(&seen));
+        }
+        Ok(records.into_iter().map(|record| self.note(record)).collect())
+    }
+
+    /// The pane of a launch, as it is now.
+    pub(crate) async fn find(self: &Arc<Self>, launch: LaunchId) -> Result<Option<Record>, ExecutorError> {
+        Ok(self.records(Some(launch)).await?.into_iter().next())
+    }
+
+    /// Takes in what was seen of a pane: completes it with what is remembered, and has a new one watched.
+    pub(crate) fn note(self: &Arc<Self>, mut record: Record) -> Record {
+        let launch = record.launch;
+        let remembered = self.registry(|registry| registry.record(launch).and_then(|known| known.process.clone()));
+        if record.process.is_none() {
+            // As long as tmux has not reaped it, the pid can be nobody else's.
+            let untaken = || (record.status.is_none()).then(|| identify(record.pid)).flatten();
+            record.process = remembered.or_else(untaken);
+        }
+        let news = self.registry(|registry| registry.note(record.clone()));
+        if news.printed {
+            self.events.push(ExecutorEvent::Output(launch));
+        }
+        if news.new {
+            self.watch(launch, record.process.as_ref());
+        }
+        record
+    }
+
+    pub(crate) fn registry<T>(&self, work: impl FnOnce(&mut Registry) -> T) -> T {
+        work(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Finds the sessions that outlived an earlier connection, and makes sure that their output is heard.
+    async fn adopt(self: &Arc<Self>, link: &Link) -> Result<(), ExecutorError> {
+        let filter = format!("#{{&&:#{{@orch_launch}},#{{!=:#{{session_id}},{}}}}}", link.keeper);
+        let line = Line::new().command(["list-windows", "-t", &link.keeper, "-F", "#{window_id}"]).command([
+            "list-panes",
+            "-a",
+            "-f",
+            &filter,
+            "-F",
+            FORMAT,
+        ]);
+        let replies = broken_off(link.control.run(&line).await)?;
+        let [Ok(windows), Ok(panes)] = replies.as_slice() else {
+            return Err(unavailable("the server did not say what is in it"));
+        };
+        let linked: BTreeSet<&str> = windows.lines().collect();
+        let keeper = format!("{}:", link.keeper);
+        for record in panes.lines().filter_map(Record::parse) {
+            if !linked.contains(record.window.as_str()) {
+                // A window that ended just now needs no link.
+                broken_off(link.control.one(["link-window", "-d", "-s", &record.window, "-t", &keeper]).await)?.ok();
+            }
+            self.note(record);
+        }
+        Ok(())
+    }
+
+    async fn session(self: &Arc<Self>, record: Record) -> Result<SessionInfo, ExecutorError> {
+        let record = self.reaped(record).await?;
+        let state = match record.status {
+            Some(status) => SessionState::Exited(status),
+            None if lives(&record) => SessionState::Running,
+            None => SessionState::Exited(ExitStatus::default()),
+        };
+        let activity = screen::activity(&record);
+        Ok(SessionInfo { launch: record.launch, session: record.name, process: record.process, state, activity })
+    }
+
+    /// The record once tmux has learnt the status of a process that is gone, or after some patience as
+    /// it is. A terminal that closed says nothing: its process may live on without.
+    async fn reaped(self: &Arc<Self>, mut record: Record) -> Result<Record, ExecutorError> {
+        let mut pauses = Pauses::within(REAPING);
+        while record.status.is_none() && !lives(&record) && pauses.next().await {
+            match self.find(record.launch).await? {
+                Some(now) => record = now,
+                None => break,
+            }
+        }
+        Ok(record)
+    }
+
+    /// Waits, within bounds, until tmux shows the exit of a process that is gone and has drained its output.
+    async fn settled(self: &Arc<Self>, launch: LaunchId) {
+        let (mut reaping, mut draining) = (Pauses::within(REAPING), Pauses::within(DRAINING));
+        while let Ok(Some(record)) = self.find(launch).await {
+            let again = match record.status {
+                None => reaping.next().await,
+                Some(_) => !record.dead && draining.next().await,
+            };
+            if !again {
+                return;
+            }
+        }
+    }
+
+    /// What belongs to a launch, from what was recorded and from what tmux tells.
+    fn target(&self, spec: &EndSpec, record: Option<&Record>) -> Target {
+        let process = spec.process.clone().or_else(|| record.and_then(|record| record.process.clone()));
+        let mut marks = vec![Mark::Begins("TMUX".to_owned(), format!("{},", self.config.socket))];
+        let worktree = record.and_then(|record| record.worktree.clone());
+        marks.extend(worktree.map(|worktree| Mark::Is("ORCH_WORKTREE".to_owned(), worktree)));
+        Target { process, launch: spec.launch, marks }
+    }
+
+    fn heard(self: &Arc<Self>, said: &Announcement) {
+        match said {
+            Announcement::Output(pane) => {
+                if let Some(launch) = self.registry(|registry| registry.printed(*pane)) {
+                    self.events.push(ExecutorEvent::Output(launch));
+                }
+            }
+            Announcement::Closed => {
+                tokio::spawn(Arc::clone(self).reconnect());
+            }
+            Announcement::Attached(_) => {}
+        }
+    }
+
+    /// Makes the connection anew as long as the server lives; its death is noticed elsewhere.
+    fn reconnect(self: Arc<Self>) -> Boxed {
+        Box::pin(async move {
+            let mut pauses = Pauses::within(Duration::from_secs(60));
+            while self.link(false).await.is_err() && pauses.next().await {}
+        })
+    }
+
+    fn watch_server(self: &Arc<Self>, process: &ProcessId) {
+        let (weak, exit, process) = (Arc::downgrade(self), Exit::watch(process), process.clone());
+        tokio::spawn(async move {
+            if let Some(exit) = exit {
+                exit.wait().await;
+            }
+            let Some(inner) = weak.upgrade() else { return };
+            if inner.registry(|registry| registry.lose(&process)) {
+                inner.events.push(ExecutorEvent::Lost);
+            }
+        });
+    }
+
+    fn watch(self: &Arc<Self>, launch: LaunchId, process: Option<&ProcessId>) {
+        let (weak, exit) = (Arc::downgrade(self), process.and_then(Exit::watch));
+        let watcher = tokio::spawn(async move {
+            if let Some(exit) = exit {
+                exit.wait().await;
+            }
+            if let Some(inner) = weak.upgrade() {
+                inner.exited(launch).await;
+            }
+        });
+        self.registry(|registry| registry.watch(launch, watcher.abort_handle()));
+    }
+
+    fn exited(self: Arc<Self>, launch: LaunchId) -> Boxed {
+        Box::pin(async move {
+            self.settled(launch).await;
+            self.events.push(ExecutorEvent::Exited(launch));
+        })
+    }
+}
+
+/// Whether a session's process is not known to have ended.
+fn lives(record: &Record) -> bool {
+    record.process.as_ref().map_or(!record.dead, alive)
+}
+
+/// Growing pauses between two looks at something that announces nothing.
+struct Pauses {
+    deadline: Instant,
+    next: Duration,
+}
+
+impl Pauses {
+    fn within(span: Duration) -> Self {
+        Self { deadline: Instant::now() + span, next: Duration::from_micros(500) }
+    }
+
+    /// Pauses; `false` when the time is over.
+    async fn next(&mut self) -> bool {
+        if Instant::now() >= self.deadline {
+            return false;
+        }
+        sleep(self.next).await;
+        self.next = (self.next * 2).min(Duration::from_millis(250));
+        true
+    }
+}
+
+/// The answer of the control client, or that it broke off.
+pub(crate) fn broken_off<T>(answer: Result<T, Broken>) -> Result<T, ExecutorError> {
+    answer.map_err(|Broken| unavailable("the connection to the server broke off"))
+}

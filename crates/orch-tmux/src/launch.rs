@@ -1,0 +1,200 @@
+//! Starting a session so that its identity and its log are there before its first byte.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use camino::Utf8Path;
+use orch_core::{ExecutorError, LaunchSpec};
+use orch_process::identify;
+use rustix::fs::{Access, access};
+
+use crate::executor::{Inner, broken_off};
+use crate::quote::{Line, shell_quoted, undated, unformatted};
+use crate::record::{FORMAT, Record, process_option, to_option};
+use crate::server::{Link, unavailable};
+
+/// The longest argument or variable, in bytes; Linux takes 128 KiB.
+const LONGEST_ARGUMENT: usize = 100 * 1024;
+/// Arguments and environment together, in bytes; macOS takes 1 MiB.
+const LARGEST_START: usize = 900 * 1024;
+/// Where `env` is on every system.
+const ENV: &str = "/usr/bin/env";
+/// Variables that tmux sets by itself, whatever `-e` says.
+const OF_TMUX: [&str; 5] = ["SHELL", "PWD", "PATH", "TERM_PROGRAM", "TERM_PROGRAM_VERSION"];
+/// Variables that belong to the terminal, which is tmux's.
+const OF_TERMINAL: [&str; 3] = ["TERM", "TMUX", "TMUX_PANE"];
+/// Gives a file as standard input; file and argv are positional, so nothing in them is interpreted.
+const FROM_FILE: &str = r#"f=$1; shift; exec "$@" <"$f""#;
+/// Runs a program whose name `env` would take for an assignment.
+const EXEC: &str = r#"exec "$@""#;
+
+/// Refuses what can never work, before anything is touched.
+pub(crate) fn check(spec: &LaunchSpec) -> Result<(), ExecutorError> {
+    let Some(program) = spec.argv.first() else { return Err(refused("launch", "there is no program to start")) };
+    check_sizes(spec)?;
+    for (name, value) in &spec.env {
+        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+            return Err(refused(&format!("variable {name:?}"), "it cannot be in an environment"));
+        }
+    }
+    if !spec.cwd.is_absolute() || !spec.cwd.is_dir() {
+        return Err(refused(&format!("directory {}", spec.cwd), "it is not an absolute path of a directory"));
+    }
+    if !is_program(program, &spec.cwd, spec.env.get("PATH").map(String::as_str)) {
+        return Err(refused(&format!("program {program:?}"), "it is not there or not executable"));
+    }
+    if let Some(file) = &spec.stdin
+        && let Err(error) = access(file.as_std_path(), Access::READ_OK)
+    {
+        return Err(refused(&format!("standard input {file}"), &error.to_string()));
+    }
+    Ok(())
+}
+
+fn check_sizes(spec: &LaunchSpec) -> Result<(), ExecutorError> {
+    if spec.argv.iter().any(|argument| argument.contains('\0')) {
+        return Err(refused("argument", "it has a NUL, which no program can be given"));
+    }
+    if let Some(long) = spec.argv.iter().find(|argument| argument.len() > LONGEST_ARGUMENT) {
+        let what = format!("argument of {} bytes", long.len());
+        return Err(refused(&what, "at most 100 KiB are possible; use prompt = \"file\""));
+    }
+    if let Some((name, _)) = spec.env.iter().find(|(name, value)| name.len() + value.len() > LONGEST_ARGUMENT) {
+        return Err(refused(&format!("variable {name}"), "at most 100 KiB are possible"));
+    }
+    let arguments: usize = spec.argv.iter().map(|argument| argument.len() + 1).sum();
+    let variables: usize = spec.env.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+    if arguments + variables > LARGEST_START {
+        let what = format!("arguments and environment of {} bytes", arguments + variables);
+        return Err(refused(&what, "at most 900 KiB are possible; use prompt = \"file\""));
+    }
+    Ok(())
+}
+
+/// Starts the session. The caller has made sure that the launch is not there and that nobody else is
+/// starting it.
+pub(crate) async fn start(inner: &Arc<Inner>, spec: &LaunchSpec) -> Result<Record, ExecutorError> {
+    open_log(&spec.log).map_err(|error| refused(&format!("log {}", spec.log), &error.to_string()))?;
+    let Some(link) = inner.link(true).await? else { return Err(unavailable("the server did not start")) };
+    let name = session_name(spec);
+    let mut session = name.clone();
+    for number in 2..10 {
+        let replies = broken_off(link.control.run(&line(spec, &session, &link.keeper)).await)?;
+        match replies.last() {
+            Some(Ok(text)) => return started(inner, &link, text).await,
+            // The server runs a line whose sender was killed before the answer: it may be this launch.
+            Some(Err(why)) if replies.len() == 1 && why.contains("duplicate session") => {
+                if let Some(record) = inner.find(spec.launch).await? {
+                    return Ok(record);
+                }
+                session = format!("{name}-{number}");
+            }
+            Some(Err(why)) => {
+                if replies.len() > 1 {
+                    undo(&link, &session).await?;
+                }
+                return Err(unavailable(format!("the session could not be started: {why}")));
+            }
+            None => break,
+        }
+    }
+    Err(unavailable(format!("the name {name} is taken by other sessions")))
+}
+
+async fn started(inner: &Arc<Inner>, link: &Link, text: &str) -> Result<Record, ExecutorError> {
+    let Some(mut record) = Record::parse(text) else {
+        return Err(unavailable(format!("tmux told nothing of the session that it started: {text:?}")));
+    };
+    record.process = identify(record.pid);
+    if let Some(process) = &record.process {
+        let option = process_option(process);
+        let words = ["set-option", "-p", "-t", &record.target(), "@orch_process", &option];
+        // A session that ended meanwhile needs no note.
+        broken_off(link.control.one(words).await)?.ok();
+    }
+    Ok(inner.note(record))
+}
+
+/// Ends a session that was made only in part: without its mark nobody would find it again.
+async fn undo(link: &Link, session: &str) -> Result<(), ExecutorError> {
+    broken_off(link.control.one(["kill-session", "-t", &format!("={session}:")]).await)?.ok();
+    Ok(())
+}
+
+/// Everything in one line, which tmux runs without reading a byte of the new terminal in between. The
+/// name is a target only here, whole (`=`), right after `new-session` proved it to be new.
+fn line(spec: &LaunchSpec, session: &str, keeper: &str) -> Line {
+    let target = format!("={session}:");
+    let (columns, rows) = (spec.size.0.max(1).to_string(), spec.size.1.max(1).to_string());
+    let cwd = unformatted(spec.cwd.as_str());
+    let variables: Vec<String> = spec
+        .env
+        .iter()
+        .filter(|(name, _)| !OF_TERMINAL.contains(&name.as_str()))
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let argv = argv(spec);
+    let mut new = vec!["new-session", "-d", "-s", session, "-x", &columns, "-y", &rows, "-c", &cwd];
+    new.extend(variables.iter().flat_map(|variable| ["-e", variable]));
+    new.push("--");
+    new.extend(argv.iter().map(String::as_str));
+    let launch = spec.launch.to_string();
+    let (log, worktree) = (to_option(spec.log.as_str()), spec.env.get("ORCH_WORKTREE").map(|path| to_option(path)));
+    let pipe = undated(&format!("exec cat >>{}", shell_quoted(spec.log.as_str())));
+    Line::new()
+        .command(new)
+        .command(["set-option", "-p", "-t", &target, "@orch_launch", &launch])
+        .command(["set-option", "-p", "-t", &target, "@orch_log", &log])
+        .command(["set-option", "-p", "-t", &target, "@orch_worktree", worktree.as_deref().unwrap_or_default()])
+        .command(["pipe-pane", "-t", &target, &pipe])
+        .command(["link-window", "-d", "-s", &target, "-t", &format!("{keeper}:")])
+        .command(["display-message", "-p", "-t", &target, FORMAT])
+}
+
+/// The argv as tmux starts it. `env` puts right what tmux sets by itself and then becomes the program;
+/// it also makes sure of more than one word, because tmux gives a single one to a shell.
+fn argv(spec: &LaunchSpec) -> Vec<String> {
+    let mut argv = vec![ENV.to_owned()];
+    for name in OF_TMUX.iter().filter(|name| !spec.env.contains_key(**name)) {
+        argv.extend(["-u".to_owned(), (*name).to_owned()]);
+    }
+    let set = OF_TMUX.iter().filter_map(|name| spec.env.get(*name).map(|value| format!("{name}={value}")));
+    argv.push("--".to_owned());
+    argv.extend(set);
+    let shell = |script: &str| ["/bin/sh", "-c", script, "sh"].map(str::to_owned);
+    if let Some(file) = &spec.stdin {
+        argv.extend(shell(FROM_FILE));
+        argv.push(file.to_string());
+    } else if spec.argv.first().is_some_and(|program| program.contains('=')) {
+        argv.extend(shell(EXEC));
+    }
+    argv.extend(spec.argv.iter().cloned());
+    argv
+}
+
+/// The name that people see; tmux would rewrite `.` and `:`.
+fn session_name(spec: &LaunchSpec) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
+    format!("{}-{}", spec.name.chars().map(plain).collect::<String>(), spec.launch)
+}
+
+fn open_log(path: &Utf8Path) -> io::Result<()> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
+}
+
+fn is_program(program: &str, cwd: &Utf8Path, path: Option<&str>) -> bool {
+    let executable = |file: PathBuf| file.is_file() && access(&file, Access::EXEC_OK).is_ok();
+    if program.contains('/') {
+        return executable(cwd.as_std_path().join(program));
+    }
+    // Without PATH, programs are found where the C library looks.
+    let path = path.unwrap_or("/usr/bin:/bin");
+    !program.is_empty() && path.split(':').any(|dir| executable(cwd.as_std_path().join(dir).join(program)))
+}
+
+fn refused(what: &str, why: &str) -> ExecutorError {
+    ExecutorError::Refused { what: what.to_owned(), why: why.to_owned() }
+}
