@@ -8,7 +8,7 @@ use orch_core::{
     EndMode, EndSpec, Executor, ExecutorCapabilities, ExecutorError, ExecutorEvent, ExitStatus, Fingerprint, LaunchId,
     LaunchSpec, Launched, ProcessId, ScreenView, SessionInfo, SessionInput, SessionState,
 };
-use orch_process::{Exit, Mark, Target, alive, identify};
+use orch_process::{Exit, Mark, Signal, Target, alive, identify};
 use tmux_interface::AttachSession;
 use tokio::time::{Instant, sleep};
 
@@ -301,6 +301,7 @@ impl Inner {
     async fn reaped(self: &Arc<Self>, mut record: Record) -> Result<Record, ExecutorError> {
         let mut pauses = Pauses::within(REAPING);
         while record.status.is_none() && !lives(&record) && pauses.next().await {
+            self.remind().await;
             match self.find(record.launch).await? {
                 Some(now) => record = now,
                 None => break,
@@ -309,12 +310,22 @@ impl Inner {
         Ok(record)
     }
 
+    /// Has the server look for ended children. Built with utempter (as Debian's is), it drops the
+    /// signal of a child that ends while it opens or closes another pane, and would never look.
+    async fn remind(&self) {
+        let server = self.link.lock().await.as_ref().map(|link| link.process.clone());
+        server.map(|server| orch_process::signal(&server, Signal::CHILD));
+    }
+
     /// Waits, within bounds, until tmux shows the exit of a process that is gone and has drained its output.
     async fn settled(self: &Arc<Self>, launch: LaunchId) {
         let (mut reaping, mut draining) = (Pauses::within(REAPING), Pauses::within(DRAINING));
         while let Ok(Some(record)) = self.find(launch).await {
             let again = match record.status {
-                None => reaping.next().await,
+                None => {
+                    self.remind().await;
+                    reaping.next().await
+                }
                 Some(_) => !record.dead && draining.next().await,
             };
             if !again {

@@ -85,9 +85,6 @@ async fn printed(world: &World, launch: u64, at_least: usize) -> BTreeMap<String
             .filter_map(|line| line.split_once('='))
             .map(|(name, value)| (name.to_owned(), value.trim_end_matches('\r').to_owned()))
             .collect();
-        if found.len() < at_least.max(3) {
-            eprintln!("{log:?}");
-        }
         (found.len() >= at_least.max(3) && log.contains("TMUX_PANE")).then_some(found)
     })
     .await
