@@ -19,6 +19,7 @@ mod ports;
 mod project;
 mod prompt;
 mod record;
+mod report;
 mod screen;
 mod state;
 mod status;
@@ -44,6 +45,10 @@ pub use plan::{
 pub use ports::{LookPlan, Ports};
 pub use project::EditRefusal;
 pub use record::{DriverRecord, Entry, Evidence, ImportedState, Marks, Record, StatusRecord, Todo, UserVerb, Verdict};
+pub use report::{
+    Difference, DifferenceKind, FleetView, OrchestratorView, OtherLimits, PhaseView, RemedyView, Replay, ReportView,
+    TaskReport, TaskView, Threshold, Why, WhyStep, describe, replay,
+};
 pub use screen::{Reading, Sign};
 pub use state::{OpenEffect, RemedyTaken, Session, State, TaskState};
 pub use status::{Status, TRANSITIONS, Transition, transition};

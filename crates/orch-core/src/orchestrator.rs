@@ -37,8 +37,10 @@ use crate::state::{State, TaskState};
 use crate::status::Status;
 use crate::time::{BootId, Millis, Now};
 
+pub(crate) use advance::decide;
 pub use launch::LaunchPlan;
 pub use outlook::{Blocker, BlockerKind, Outlook};
+pub(crate) use outlook::{Holds, is_at_goal};
 pub use user::Refusal;
 
 use dispatch::Queues;

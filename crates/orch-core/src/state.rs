@@ -118,6 +118,8 @@ pub struct TaskState {
     pub remove_saved: bool,
     /// References that hold saved work.
     pub saved: Vec<String>,
+    /// When its status last changed.
+    pub changed_at: Option<Timestamp>,
     /// When its first attempt opened.
     pub started_at: Option<Timestamp>,
     /// When it was last seen to get on.
@@ -370,6 +372,7 @@ impl TaskState {
 
     fn change(&mut self, change: &StatusRecord, at: Timestamp) {
         self.status = change.to;
+        self.changed_at = Some(at);
         if let Some(attempt) = change.attempt {
             if attempt > self.attempt {
                 self.asked_to_commit = false;

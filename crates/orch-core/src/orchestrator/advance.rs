@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use super::{Orchestrator, Pass};
 use crate::backend::{CommitSpec, EndMode, Predecessor, PrepareSpec};
 use crate::effect::{Effect, Look, Purpose};
-use crate::heal::{Decision, Remedy, Signal};
+use crate::heal::{Decision, HealPolicy, Limits, Remedy, Signal};
 use crate::id::{AttemptNo, TaskId};
 use crate::record::{Evidence, Record, StatusRecord, Todo, Verdict};
 use crate::state::{Session, TaskState};
 use crate::status::Status;
+use crate::time::Timestamp;
 
 /// What a task does next.
 pub(super) enum Next {
@@ -83,10 +84,7 @@ impl Orchestrator {
 
     fn answer(&self, pass: &Pass<'_>, task: &TaskState, verdict: &Verdict) -> Record {
         let signal = verdict.case.signal;
-        let mut decision = self.policy.decide(&verdict.case, &self.config.limits, pass.now.wall);
-        if let Some(why) = impossible(task, &decision.remedy) {
-            decision = Decision::new(Remedy::Escalate, format!("{} ({why})", decision.reason));
-        }
+        let decision = decide(self.policy.as_ref(), task, verdict, &self.config.limits, pass.now.wall);
         Record::Remedy { signal, policy: self.policy.name().to_owned(), decision }
     }
 
@@ -258,6 +256,21 @@ impl Orchestrator {
         }
         found.sort_by_key(|(index, _)| *index);
         found.into_iter().map(|(_, predecessor)| predecessor).collect()
+    }
+}
+
+/// What is done about a verdict: what the policy says, unless the task's state does not allow it.
+pub(crate) fn decide(
+    policy: &dyn HealPolicy,
+    task: &TaskState,
+    verdict: &Verdict,
+    limits: &Limits,
+    now: Timestamp,
+) -> Decision {
+    let decision = policy.decide(&verdict.case, limits, now);
+    match impossible(task, &decision.remedy) {
+        Some(why) => Decision::new(Remedy::Escalate, format!("{} ({why})", decision.reason)),
+        None => decision,
     }
 }
 

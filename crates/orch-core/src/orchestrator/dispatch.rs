@@ -66,6 +66,10 @@ impl Queues {
         self.slots.iter()
     }
 
+    pub(super) fn leases(&self) -> impl Iterator<Item = &TaskId> {
+        self.leases.iter()
+    }
+
     pub(super) fn retrying(&self) -> impl Iterator<Item = &TaskId> {
         self.retrying.values()
     }

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::Orchestrator;
-use super::dispatch::{meets, reached};
-use crate::graph::EdgeKind;
+use super::dispatch::{Queues, meets, reached};
+use crate::graph::{EdgeKind, TaskGraph};
 use crate::id::TaskId;
-use crate::state::TaskState;
+use crate::state::{State, TaskState};
 use crate::status::Status;
 
 /// Where a whole run stands.
@@ -45,31 +45,87 @@ pub enum BlockerKind {
     Phase,
 }
 
+/// What holds the tasks of a state, whether or not anyone drives it.
+pub(crate) struct Holds<'a> {
+    state: &'a State,
+    graph: &'a TaskGraph,
+    queues: Queues,
+}
+
+impl<'a> Holds<'a> {
+    pub(crate) fn new(state: &'a State, graph: &'a TaskGraph) -> Self {
+        Self { state, graph, queues: Queues::new(state, graph) }
+    }
+
+    pub(crate) fn blockers(&self, id: &TaskId) -> Vec<Blocker> {
+        blockers(self.state, self.graph, &self.queues, id)
+    }
+
+    /// The first phase that is not through its gate.
+    pub(crate) fn open_phase(&self) -> Option<usize> {
+        self.queues.closed_gate(usize::MAX)
+    }
+
+    /// How many tasks hold a slot.
+    pub(crate) fn slots_taken(&self) -> usize {
+        self.queues.slots().count()
+    }
+
+    /// The task that holds the lease of files that another one wants.
+    pub(crate) fn lease_holder(&self, id: &TaskId) -> Option<&TaskId> {
+        let plan = self.state.plan.as_ref()?;
+        let wanted = &plan.task(id)?.files;
+        self.queues
+            .leases()
+            .find(|other| *other != id && plan.task(other).is_some_and(|held| held.files.overlaps(wanted)))
+    }
+}
+
+fn blockers(state: &State, graph: &TaskGraph, queues: &Queues, id: &TaskId) -> Vec<Blocker> {
+    let spec = state.plan.as_ref().and_then(|plan| plan.tasks.get(queues.index(id)?));
+    let (Some(spec), Some(task)) = (spec, state.tasks.get(id)) else { return Vec::new() };
+    if task.status.has_begun() {
+        return Vec::new();
+    }
+    let conflicts = |other: &TaskId| task.status == Status::Blocked && task.waits_on.contains(other);
+    let edges = graph.predecessors(id).into_iter().filter(|edge| !is_met(state, edge.from()) || conflicts(edge.from()));
+    let edges = edges.map(|edge| Blocker {
+        task: edge.from().clone(),
+        kind: match edge.kind() {
+            EdgeKind::DependsOn => BlockerKind::DependsOn,
+            EdgeKind::File => BlockerKind::File,
+        },
+        files: edge.files(),
+    });
+    let gate = queues.closed_gate(spec.phase).into_iter().flat_map(|phase| queues.short_of_gate(phase));
+    let gate = gate.map(|task| Blocker { task: task.clone(), kind: BlockerKind::Phase, files: Vec::new() });
+    edges.chain(gate).collect()
+}
+
+/// Whether nothing more is wanted of a task.
+pub(crate) fn is_at_goal(task: &TaskState, goal: Status) -> bool {
+    let status = match goal {
+        Status::Complete => task.status.meets_edges(),
+        Status::PrOpen => matches!(task.status, Status::PrOpen | Status::Merged),
+        _ => task.status == Status::Merged,
+    };
+    task.skipped || status && !task.needs_human
+}
+
+fn is_met(state: &State, id: &TaskId) -> bool {
+    state.tasks.get(id).is_none_or(meets)
+}
+
 impl Orchestrator {
     /// What a task waits for before it may start; empty once it has begun.
     pub fn blockers(&self, id: &TaskId) -> Vec<Blocker> {
-        let Some((_, spec, task)) = self.spec(id) else { return Vec::new() };
-        if task.status.has_begun() {
-            return Vec::new();
-        }
-        let edges =
-            self.graph.predecessors(id).into_iter().filter(|edge| !self.is_met(edge.from())).map(|edge| Blocker {
-                task: edge.from().clone(),
-                kind: match edge.kind() {
-                    EdgeKind::DependsOn => BlockerKind::DependsOn,
-                    EdgeKind::File => BlockerKind::File,
-                },
-                files: edge.files(),
-            });
-        let gate = self.queues.closed_gate(spec.phase).into_iter().flat_map(|phase| self.queues.short_of_gate(phase));
-        let gate = gate.map(|task| Blocker { task: task.clone(), kind: BlockerKind::Phase, files: Vec::new() });
-        edges.chain(gate).collect()
+        blockers(&self.state, &self.graph, &self.queues, id)
     }
 
     pub(super) fn has_blockers(&self, id: &TaskId) -> bool {
         let Some((_, spec, _)) = self.spec(id) else { return false };
         self.queues.closed_gate(spec.phase).is_some()
-            || self.graph.predecessors(id).into_iter().any(|edge| !self.is_met(edge.from()))
+            || self.graph.predecessors(id).into_iter().any(|edge| !is_met(&self.state, edge.from()))
     }
 
     pub(super) fn blocked_reason(&self, id: &TaskId) -> String {
@@ -87,10 +143,6 @@ impl Orchestrator {
             parts.push(format!("{} more", blockers.len() - parts.len()));
         }
         format!("waits for {}", parts.join(", "))
-    }
-
-    fn is_met(&self, id: &TaskId) -> bool {
-        self.state.tasks.get(id).is_none_or(meets)
     }
 
     /// Where the run stands.
@@ -129,12 +181,7 @@ impl Orchestrator {
     }
 
     fn reached_goal(&self, task: &TaskState) -> bool {
-        let status = match self.config.goal {
-            Status::Complete => task.status.meets_edges(),
-            Status::PrOpen => matches!(task.status, Status::PrOpen | Status::Merged),
-            _ => task.status == Status::Merged,
-        };
-        task.skipped || status && !task.needs_human
+        is_at_goal(task, self.config.goal)
     }
 
     /// Whether something about the task ends by itself and is waited for, whatever its status.
