@@ -60,9 +60,9 @@ pub enum DifferenceKind {
     /// The policy decides otherwise.
     Decision {
         /// What the journal says.
-        recorded: Decision,
+        recorded: Box<Decision>,
         /// What the policy says now.
-        decided: Decision,
+        decided: Box<Decision>,
     },
 }
 
@@ -143,7 +143,7 @@ fn decision_difference(
     let limits = state.driver.as_ref().map(|driver| driver.limits.clone()).unwrap_or_default();
     let decided = decide(policy, task, verdict, &limits, entry.timestamp);
     let same = decided.remedy == recorded.remedy && (!same_policy || decided.reason == recorded.reason);
-    (!same).then(|| DifferenceKind::Decision { recorded: recorded.clone(), decided })
+    (!same).then(|| DifferenceKind::Decision { recorded: Box::new(recorded.clone()), decided: Box::new(decided) })
 }
 
 impl fmt::Display for Difference {

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::backend::LaunchSpec;
 use crate::graph::TaskGraph;
 use crate::heal::{DefaultPolicy, Limits};
 use crate::id::TaskId;
@@ -8,6 +9,8 @@ use crate::layout::Layout;
 use crate::manifest::Manifest;
 use crate::record::{Entry, Record};
 use crate::state::State;
+use crate::status::Status;
+use crate::testkit::{Scenario, Script, World};
 use crate::time::{Millis, Timestamp};
 
 const MANIFEST: &str = r#"{"project":"demo","maxParallel":1,"phases":[
@@ -256,6 +259,31 @@ fn every_threshold_has_a_value_for_people() {
 fn replay_agrees_with_what_the_policy_decided() {
     let replay = replay(&healed().entries, &DefaultPolicy);
     assert_eq!((replay.decisions, replay.moves, replay.differences), (2, 5, Vec::new()));
+}
+
+#[test]
+fn replay_agrees_with_whole_orchestrations() {
+    let commits = |world: &World, spec: &LaunchSpec| {
+        let file = format!("{}.txt", spec.env["ORCH_TASK_ID"]);
+        world.repository().commit_files(&spec.cwd, "work", &[(&file, "done")]);
+    };
+    for crash_every in [None, Some(9), Some(4)] {
+        let plan = Manifest::parse(MANIFEST.as_bytes()).expect("a manifest").manifest.plan().clone();
+        let scenario = Scenario::new(plan, move |spec| match spec.env["ORCH_ATTEMPT"].as_str() {
+            "1" if spec.env["ORCH_TASK_ID"] == "t1" => Script::new().print("error: no").exit(1),
+            "1" if spec.env["ORCH_TASK_ID"] == "t3" => Script::new().exit(0),
+            _ => Script::new().print("at work").wait(Millis::from_secs(60)).work(commits).exit(0),
+        });
+        let scenario = crash_every.into_iter().fold(scenario, Scenario::crash_every);
+        let story = scenario.run().expect("no cycle");
+        let replay = replay(&story.journal, &DefaultPolicy);
+        assert_eq!(replay.differences, Vec::new(), "crash every {crash_every:?}");
+        assert!(replay.decisions >= 10 && replay.moves >= 20, "{replay:?}");
+        let report = ReportView::new(&story.state);
+        assert!(report.finished_at.is_some() && report.tasks.iter().all(|task| task.status == Status::Merged));
+        assert_eq!(report.tasks[0].attempts, 2);
+        assert_eq!(report.tasks[0].files, ["t1.txt"]);
+    }
 }
 
 #[test]
