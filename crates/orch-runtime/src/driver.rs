@@ -375,7 +375,7 @@ impl<'a> Driver<'a> {
 }
 
 /// The answer to a person's words.
-pub(crate) fn answer_of(said: Option<Result<String, Refusal>>) -> Answer {
+pub fn answer_of(said: Option<Result<String, Refusal>>) -> Answer {
     match said {
         Some(Ok(done)) => Answer::Done(done),
         Some(Err(refusal)) => Answer::Refused(refusal.to_string()),

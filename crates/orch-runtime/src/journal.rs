@@ -14,7 +14,7 @@ use crate::file_error::{Context, FileError};
 mod faults;
 mod lines;
 
-pub use faults::{Faults, NoFaults};
+pub use faults::{DieAt, Faults, NoFaults};
 pub use lines::LineFault;
 
 /// A record that knows its place in the journal.

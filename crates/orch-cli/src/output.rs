@@ -1,0 +1,5 @@
+//! Printing.
+use serde::Serialize;
+pub(crate) fn json(value: &impl Serialize) {
+    println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
+}

@@ -1,0 +1,338 @@
+//! Puts a fleet together: workdir, lock, settings, manifest, journal, backends, engine.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use orch_core::{
+    AgentProfile, BranchName, Config, DefaultPolicy, Entry, ExecutorKind, ForgeKind, Input, Manifest, MergeMode,
+    Orchestrator, Parsed, Plan, Ports, Problem, Record, Seen, State, Status, TaskId, Vcs,
+};
+use orch_git::{GitConfig, GitVcs, LocalForge, LocalForgeConfig, Remote};
+use orch_runtime::{
+    Answer, ControlServer, DieAt, DriveError, Driver, EffectsLock, Ending, Faults, Journal, Mode, NoFaults, Notifier,
+    Observer, PlanFile, Request, Requests, Settings, SocketPlaces, Workdir, WorkdirLock, World, parent_environment,
+    user_settings_path,
+};
+use orch_tmux::{TmuxConfig, TmuxExecutor};
+
+use crate::failure::Failure;
+
+/// How long children of an orchestrator that died are waited for.
+const ORPHANS: Duration = Duration::from_secs(120);
+/// Who commits where the user has configured no identity.
+const IDENTITY: (&str, &str) = ("orch", "orch@localhost");
+
+/// What the command line says about a drive.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Wishes {
+    /// `--until`.
+    pub(crate) until: Option<Status>,
+    /// `--max-parallel`.
+    pub(crate) max_parallel: Option<u32>,
+}
+
+/// A fleet whose workdir this process holds.
+pub(crate) struct Fleet {
+    engine: Orchestrator,
+    journal: Journal<Entry>,
+    world: World,
+    workdir: Workdir,
+    plan: PlanFile,
+    edits: Vec<Input>,
+    server: ControlServer,
+    requests: Requests<Request, Answer>,
+    tmux: Arc<TmuxExecutor>,
+    vcs: Arc<GitVcs>,
+    /// Given back last.
+    _lock: WorkdirLock,
+}
+
+impl Fleet {
+    /// Takes the workdir and opens everything in it. Whatever is wrong with settings or manifest is
+    /// said before anything is changed.
+    ///
+    /// # Errors
+    /// [`Failure`] with the exit code that it means.
+    pub(crate) async fn open(workdir: Workdir, wishes: Wishes) -> Result<Self, Failure> {
+        let places = SocketPlaces::from_env();
+        let control = workdir.control_socket(&places)?;
+        let lock = WorkdirLock::acquire(&workdir, Some(&control)).await?;
+        let effects = EffectsLock::drain(&workdir, ORPHANS, &lock).await?;
+        let parent_env = parent_environment();
+        let settings = Settings::load(user_settings_path(&parent_env).as_deref(), Some(&workdir.settings()))?;
+        let (manifest, text) = read_manifest(&workdir)?;
+        let plan = manifest.plan().clone();
+        let agents = agents(&plan, &settings)?;
+        workdir.make_rooms()?;
+        let opened = Journal::<Entry>::open_with(&workdir.journal(), faults())?;
+        let state = State::fold(&opened.records);
+        let edits = edits(&manifest, &state, &opened.records, &workdir)?;
+
+        let (repo, remote, origin) = repository(&workdir, &plan).await?;
+        let vcs = Arc::new(
+            GitVcs::open(GitConfig {
+                repo,
+                remote,
+                effects_lock: Some(workdir.effects_lock()),
+                identity_default: (IDENTITY.0.to_owned(), IDENTITY.1.to_owned()),
+                baseline: workdir.root().join("git-baseline.json"),
+                hooks: settings.git_hooks,
+            })
+            .await?,
+        );
+        let forge = LocalForge::open(LocalForgeConfig { pulls: workdir.pulls(), vcs: Arc::clone(&vcs), origin }).await?;
+        let socket = workdir.tmux_socket(&places)?;
+        let tmux = Arc::new(
+            TmuxExecutor::connect(TmuxConfig {
+                socket: socket.clone(),
+                conf_dir: workdir.root().join("tmux"),
+                marker: workdir.root().to_string(),
+                stdin_guard: Some(Arc::new(effects.shared_handle()?)),
+            })
+            .await?,
+        );
+        let base = base_branch(&plan, &state, vcs.as_ref()).await?;
+        let (goal, auto_merge) = goal(&plan, wishes.until);
+        let config = Config {
+            layout: workdir.layout().clone(),
+            base,
+            agents,
+            limits: settings.limits.clone(),
+            goal,
+            auto_merge,
+            max_parallel: wishes.max_parallel,
+            notify: !settings.notify_command.is_empty(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+        };
+        let engine = Orchestrator::new(state, config, Arc::new(DefaultPolicy)).map_err(Failure::input)?;
+        let notifier = Notifier::new(settings.notify_command.clone(), parent_env.clone(), workdir.root().to_owned());
+        let world = World {
+            ports: Ports { executor: Arc::clone(&tmux) as _, vcs: Arc::clone(&vcs) as _, forge: Arc::new(forge) },
+            notifier: Some(notifier),
+            env_default: identity_variables(&vcs).await?,
+            parent_env,
+            env_pass: settings.env_pass.clone(),
+            faults: faults(),
+        };
+        let (server, requests) = ControlServer::listen(&control, &lock)?;
+        let plan = PlanFile { manifest, text, executor: ExecutorKind::Tmux, socket: Some(socket.into_string()) };
+        Ok(Self {
+            engine,
+            journal: opened.journal,
+            world,
+            workdir,
+            plan,
+            edits,
+            server,
+            requests,
+            tmux,
+            vcs,
+            _lock: lock,
+        })
+    }
+
+    /// The engine as it is before the drive.
+    pub(crate) fn engine(&self) -> &Orchestrator {
+        &self.engine
+    }
+
+    /// The executor.
+    pub(crate) fn tmux(&self) -> &Arc<TmuxExecutor> {
+        &self.tmux
+    }
+
+    /// Version control.
+    pub(crate) fn vcs(&self) -> &Arc<GitVcs> {
+        &self.vcs
+    }
+
+    /// The workdir.
+    pub(crate) fn workdir(&self) -> &Workdir {
+        &self.workdir
+    }
+
+    /// Drives the fleet; `said` is what a person says first, and the answers to it come back.
+    ///
+    /// # Errors
+    /// [`DriveError`].
+    pub(crate) async fn drive(
+        self,
+        mode: Mode,
+        said: Vec<Input>,
+        observer: &mut dyn Observer,
+        interrupt: impl Future<Output = ()>,
+    ) -> Result<(Ending, Vec<Answer>), DriveError> {
+        let skip = self.edits.len();
+        let words = said.len();
+        let first = self.edits.into_iter().chain(said).collect();
+        let driver = Driver::new(self.engine, self.journal, self.world, self.workdir, self.plan, observer);
+        let (ending, answers) = driver.drive(mode, first, Some(self.requests), interrupt).await?;
+        self.server.close().await;
+        let answers = answers.into_iter().skip(skip).take(words).map(orch_runtime::answer_of).collect();
+        Ok((ending, answers))
+    }
+}
+
+/// Reads the manifest; all its problems at once.
+///
+/// # Errors
+/// [`Failure`] of bad input.
+pub(crate) fn read_manifest(workdir: &Workdir) -> Result<(Manifest, Vec<u8>), Failure> {
+    let path = workdir.manifest();
+    let text = std::fs::read(&path).map_err(|e| {
+        Failure::input(format!("cannot read {path}: {e}; `orch init` makes a workdir, `orch schema` says what goes in"))
+    })?;
+    match Manifest::parse(&text) {
+        Ok(Parsed { manifest, .. }) => Ok((manifest, text)),
+        Err(problems) => Err(Failure::problems(&path, problems)),
+    }
+}
+
+/// The profiles that the plan needs; every one that is missing is said at once.
+fn agents(plan: &Plan, settings: &Settings) -> Result<BTreeMap<String, AgentProfile>, Failure> {
+    let mut agents = BTreeMap::new();
+    let mut missing: BTreeMap<&str, Vec<&TaskId>> = BTreeMap::new();
+    for task in &plan.tasks {
+        let name = plan.agent_of(task);
+        let built_in = (name == "shell").then(AgentProfile::shell);
+        match settings.profile(name, built_in) {
+            Some(profile) => {
+                agents.insert(name.to_owned(), profile);
+            }
+            None => missing.entry(name).or_default().push(&task.id),
+        }
+    }
+    if missing.is_empty() {
+        return Ok(agents);
+    }
+    let lines = missing.into_iter().map(|(name, tasks)| {
+        let (name, first) = (orch_core::escape_line(name), tasks[0]);
+        let more = if tasks.len() > 1 { format!(" and {} more", tasks.len() - 1) } else { String::new() };
+        format!("task {first}{more} wants the agent {name}, which has no profile: add [agents.{name}] with a command to orch.toml")
+    });
+    Err(Failure::input(lines.collect::<Vec<_>>().join("\n")))
+}
+
+/// What the manifest says that the journal does not know yet.
+fn edits(manifest: &Manifest, state: &State, records: &[Entry], workdir: &Workdir) -> Result<Vec<Input>, Failure> {
+    let plan = manifest.plan();
+    if let Some((seq, _)) = manifest.journal_mark() {
+        let upto = records.iter().take_while(|entry| entry.seq.0 <= seq);
+        let shown = State::fold(upto).project(workdir.layout(), ExecutorKind::Tmux);
+        let edited = manifest.imported().iter().find(|task| shown.get(&task.id).is_some_and(|shown| *shown != task.state));
+        if let Some(task) = edited {
+            let id = &task.id;
+            return Err(Failure::input(format!(
+                "the state fields of {id} in {} were edited; they are orch's: `orch retry|skip|pause|kill {id}` change what they show. Undo the edit, or copy the file away and remove its \"journal\" key to have the fields written anew",
+                workdir.manifest()
+            )));
+        }
+    }
+    let change = state.edit(plan, false).map_err(|refusal| {
+        Failure::input(format!("the edit of {} cannot be taken: {refusal}", workdir.manifest()))
+    })?;
+    let states = manifest.imported().iter().filter_map(|task| Some((task.id.clone(), task.import()?))).collect();
+    Ok(change.map(|why| Input::Seen(Seen::Plan { plan: Box::new(plan.clone()), states, why })).into_iter().collect())
+}
+
+/// The repository that agents work on, where its branches are published, and the repository on disk behind that.
+async fn repository(workdir: &Workdir, plan: &Plan) -> Result<(Utf8PathBuf, Remote, Utf8PathBuf), Failure> {
+    let repo = match workdir.repo() {
+        clone if clone.exists() => clone,
+        clone => match plan.settings.repo.as_deref().map(|repo| workdir.root().join(repo)) {
+            Some(path) if path.exists() => {
+                orch_git::clone(path.as_str(), &clone, Some(workdir.effects_lock())).await?;
+                clone
+            }
+            _ => enclosing_repository(workdir.root())?,
+        },
+    };
+    if plan.settings.forge == Some(ForgeKind::Github) {
+        return Err(Failure::input("the forge github is not in this build; set \"forge\": \"local\" and an origin on disk"));
+    }
+    if plan.settings.executor == Some(ExecutorKind::Pty) {
+        return Err(Failure::input("the executor pty is not in this build; set \"executor\": \"tmux\""));
+    }
+    match orch_git::detect_remote(&repo).await? {
+        None => Ok((repo.clone(), Remote::Itself, repo)),
+        Some(remote) => {
+            let place = remote.url.strip_prefix("file://").unwrap_or(&remote.url);
+            let origin = repo.join(place);
+            if !origin.exists() {
+                let url = orch_core::escape_line(&remote.url);
+                return Err(Failure::input(format!(
+                    "{repo} publishes to {url}, which is no repository on this disk; the local forge needs one (`orch init --repo PATH`, or point the remote {} at a path)",
+                    remote.name
+                )));
+            }
+            Ok((repo, Remote::Named(remote.name), origin))
+        }
+    }
+}
+
+fn enclosing_repository(root: &Utf8Path) -> Result<Utf8PathBuf, Failure> {
+    let found = root.ancestors().skip(1).find(|dir| dir.join(".git").exists());
+    found.map(Utf8Path::to_owned).ok_or_else(|| {
+        Failure::input(format!(
+            "{root} has no repo/ and lies in no git repository; set \"repo\" in the manifest to a path, or use `orch init`"
+        ))
+    })
+}
+
+async fn base_branch(plan: &Plan, state: &State, vcs: &GitVcs) -> Result<BranchName, Failure> {
+    if let Some(base) = &plan.settings.base {
+        return Ok(base.clone());
+    }
+    match &state.driver {
+        Some(driver) => Ok(driver.base.clone()),
+        None => Ok(vcs.default_base().await?),
+    }
+}
+
+/// How far tasks are followed, and whether orch merges. `--until merged` where the manifest does not
+/// say who merges means orch, because nobody else does at the local forge.
+fn goal(plan: &Plan, until: Option<Status>) -> (Status, bool) {
+    let auto = match plan.settings.merge {
+        Some(mode) => mode == MergeMode::Auto,
+        None => until == Some(Status::Merged),
+    };
+    (until.unwrap_or(if auto { Status::Merged } else { Status::PrOpen }), auto)
+}
+
+async fn identity_variables(vcs: &GitVcs) -> Result<BTreeMap<String, String>, Failure> {
+    let identity = vcs.identity().await?;
+    if identity.configured {
+        return Ok(BTreeMap::new());
+    }
+    let name = ["GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"].map(|key| (key.to_owned(), identity.name.clone()));
+    let email = ["GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"].map(|key| (key.to_owned(), identity.email.clone()));
+    Ok(name.into_iter().chain(email).collect())
+}
+
+/// Where a test wants this process to die: `ORCH_FAULT=POINT[:N]`, in debug builds only.
+fn faults() -> Arc<dyn Faults> {
+    let wanted = if cfg!(debug_assertions) { std::env::var("ORCH_FAULT").ok() } else { None };
+    match wanted {
+        Some(wanted) => Arc::new(DieAt::parse(&wanted)),
+        None => Arc::new(NoFaults),
+    }
+}
+
+/// The last start of an orchestrator in a journal, for what needs its settings.
+pub(crate) fn last_start(entries: &[Entry]) -> Option<&orch_core::DriverRecord> {
+    entries.iter().rev().find_map(|entry| match &entry.record {
+        Record::Driver(driver) if driver.start => Some(driver),
+        _ => None,
+    })
+}
+
+/// Problems of a manifest as text, each with its place and its cure.
+pub(crate) fn problem_text(path: &Utf8Path, problems: &[Problem]) -> String {
+    let lines = problems.iter().map(|problem| {
+        format!("{path}:{}:{}: {}: {}\n  help: {}", problem.line, problem.column, problem.path, problem.message, problem.help)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,5 @@
+//! The program `orch`.
+
+fn main() -> std::process::ExitCode {
+    orch_cli::main()
+}
