@@ -180,10 +180,13 @@ impl Observer for Progress {
             let line = match &entry.record {
                 Record::Status(change) => {
                     let attempt = change.attempt.map_or(String::new(), |n| format!(" (attempt {n})"));
-                    let reason = change.reason.as_ref().map_or(String::new(), |r| format!(": {}", orch_core::escape_line(r)));
+                    let reason =
+                        change.reason.as_ref().map_or(String::new(), |r| format!(": {}", orch_core::escape_line(r)));
                     format!("{}{attempt}{reason}", self.paint(change.to, change.to.as_str()))
                 }
-                Record::Remedy { decision, .. } if decision.remedy.name() != "accept" && decision.remedy.name() != "verify" => {
+                Record::Remedy { decision, .. }
+                    if decision.remedy.name() != "accept" && decision.remedy.name() != "verify" =>
+                {
                     format!("  {}: {}", decision.remedy.name(), orch_core::escape_line(&decision.reason))
                 }
                 _ => continue,

@@ -82,7 +82,8 @@ impl Fleet {
             })
             .await?,
         );
-        let forge = LocalForge::open(LocalForgeConfig { pulls: workdir.pulls(), vcs: Arc::clone(&vcs), origin }).await?;
+        let forge =
+            LocalForge::open(LocalForgeConfig { pulls: workdir.pulls(), vcs: Arc::clone(&vcs), origin }).await?;
         let socket = workdir.tmux_socket(&places)?;
         let tmux = Arc::new(
             TmuxExecutor::connect(TmuxConfig {
@@ -96,7 +97,7 @@ impl Fleet {
         let base = base_branch(&plan, &state, vcs.as_ref()).await?;
         let (goal, auto_merge) = goal(&plan, wishes.until);
         let config = Config {
-            layout: workdir.layout().clone(),
+            layout: workdir.layout(),
             base,
             agents,
             limits: settings.limits.clone(),
@@ -221,8 +222,9 @@ fn edits(manifest: &Manifest, state: &State, records: &[Entry], workdir: &Workdi
     let plan = manifest.plan();
     if let Some((seq, _)) = manifest.journal_mark() {
         let upto = records.iter().take_while(|entry| entry.seq.0 <= seq);
-        let shown = State::fold(upto).project(workdir.layout(), ExecutorKind::Tmux);
-        let edited = manifest.imported().iter().find(|task| shown.get(&task.id).is_some_and(|shown| *shown != task.state));
+        let shown = State::fold(upto).project(&workdir.layout(), ExecutorKind::Tmux);
+        let edited =
+            manifest.imported().iter().find(|task| shown.get(&task.id).is_some_and(|shown| *shown != task.state));
         if let Some(task) = edited {
             let id = &task.id;
             return Err(Failure::input(format!(
@@ -231,9 +233,9 @@ fn edits(manifest: &Manifest, state: &State, records: &[Entry], workdir: &Workdi
             )));
         }
     }
-    let change = state.edit(plan, false).map_err(|refusal| {
-        Failure::input(format!("the edit of {} cannot be taken: {refusal}", workdir.manifest()))
-    })?;
+    let change = state
+        .edit(plan, false)
+        .map_err(|refusal| Failure::input(format!("the edit of {} cannot be taken: {refusal}", workdir.manifest())))?;
     let states = manifest.imported().iter().filter_map(|task| Some((task.id.clone(), task.import()?))).collect();
     Ok(change.map(|why| Input::Seen(Seen::Plan { plan: Box::new(plan.clone()), states, why })).into_iter().collect())
 }
@@ -251,7 +253,9 @@ async fn repository(workdir: &Workdir, plan: &Plan) -> Result<(Utf8PathBuf, Remo
         },
     };
     if plan.settings.forge == Some(ForgeKind::Github) {
-        return Err(Failure::input("the forge github is not in this build; set \"forge\": \"local\" and an origin on disk"));
+        return Err(Failure::input(
+            "the forge github is not in this build; set \"forge\": \"local\" and an origin on disk",
+        ));
     }
     if plan.settings.executor == Some(ExecutorKind::Pty) {
         return Err(Failure::input("the executor pty is not in this build; set \"executor\": \"tmux\""));
@@ -332,7 +336,10 @@ pub(crate) fn last_start(entries: &[Entry]) -> Option<&orch_core::DriverRecord> 
 /// Problems of a manifest as text, each with its place and its cure.
 pub(crate) fn problem_text(path: &Utf8Path, problems: &[Problem]) -> String {
     let lines = problems.iter().map(|problem| {
-        format!("{path}:{}:{}: {}: {}\n  help: {}", problem.line, problem.column, problem.path, problem.message, problem.help)
+        format!(
+            "{path}:{}:{}: {}: {}\n  help: {}",
+            problem.line, problem.column, problem.path, problem.message, problem.help
+        )
     });
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -26,11 +26,12 @@ mod workdir;
 pub use atomic::{remove_leftovers, replace_file};
 pub use clock::SystemClock;
 pub use control::{ControlError, ControlRefusal, ControlServer, Requests, ask};
-pub use driver::{Answer, DriveError, Driver, answer_of, Ending, Mode, Observer, PlanFile, Request};
+pub use driver::{Answer, DriveError, Driver, Ending, Mode, Observer, PlanFile, Request, answer_of};
 pub use environment::{environment, is_forge_token, parent_environment};
 pub use file_error::FileError;
 pub use journal::{
-    Cursor, Faults, Journal, JournalError, LineFault, DieAt, NoFaults, Opened, Records, Sequenced, read_journal, tail_journal,
+    Cursor, DieAt, Faults, Journal, JournalError, LineFault, NoFaults, Opened, Records, Sequenced, read_journal,
+    tail_journal,
 };
 pub use lock::{EffectsLock, LockError, Owner, WorkdirLock, holder};
 pub use logs::{plain_text, tail_text};
