@@ -31,6 +31,11 @@ impl Lab {
     }
 
     pub(crate) async fn with(remote: Remote, hooks: bool) -> Self {
+        Self::seeded(remote, hooks, &[("README", "hello\n"), ("src/a.txt", "1\n2\n3\n4\n5\n")]).await
+    }
+
+    /// A lab whose base has one commit with these files.
+    pub(crate) async fn seeded(remote: Remote, hooks: bool, files: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let root = Utf8Path::from_path(dir.path()).expect("UTF-8").canonicalize_utf8().expect("canonical");
         fs::create_dir(root.join("work")).expect("a directory");
@@ -39,8 +44,9 @@ impl Lab {
         for (key, value) in [("user.name", "Ann"), ("user.email", "ann@example.org")] {
             git(&repo, &["config", key, value]);
         }
-        write(&repo, "README", "hello\n");
-        write(&repo, "src/a.txt", "1\n2\n3\n4\n5\n");
+        for (file, text) in files {
+            write(&repo, file, text);
+        }
         git(&repo, &["add", "--all"]);
         git(&repo, &["commit", "--quiet", "-m", "first"]);
         if remote != Remote::Itself {

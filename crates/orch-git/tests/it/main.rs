@@ -1,6 +1,7 @@
 //! orch-git on real repositories.
 
 mod commit;
+mod contract;
 mod forge;
 mod hostile;
 mod lab;
