@@ -83,7 +83,13 @@ impl Repo {
         self.call(Kind::Write, args)
     }
 
-    /// A call that talks to a remote, with the user's whole environment; it runs to its end too.
+    /// A call that only asks a remote, with the user's whole environment.
+    pub(crate) fn ask<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Call {
+        self.call(Kind::Ask, args)
+    }
+
+    /// A call that changes a remote or takes over what it has, with the user's whole environment; it runs to its
+    /// end too.
     pub(crate) fn network<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Call {
         self.call(Kind::Network, args)
     }
@@ -127,6 +133,13 @@ impl Repo {
         let mut args = vec!["update-ref", "--no-deref", name, new.as_str()];
         args.extend(old);
         self.write(args).ok().await.map(drop)
+    }
+
+    /// Sets several refs, all or none.
+    pub(crate) async fn set_refs(&self, refs: &[(String, &Sha)]) -> Result<(), VcsError> {
+        let lines: Vec<String> = refs.iter().map(|(name, sha)| format!("update {name} {sha}\n")).collect();
+        let call = self.write(["update-ref", "--no-deref", "--stdin"]);
+        call.input(lines.concat().into_bytes()).ok().await.map(drop)
     }
 
     /// Deletes a ref; an absent one is no error.

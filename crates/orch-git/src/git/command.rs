@@ -1,3 +1,6 @@
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
 use std::process::Stdio;
 use std::time::Duration;
@@ -46,9 +49,25 @@ const SAFE: &[&str] = &[
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// Looks at the repository.
     Read,
+    /// Looks at a remote.
+    Ask,
+    /// Changes the repository.
     Write,
+    /// Changes a remote, or the repository by what a remote has.
     Network,
+}
+
+impl Kind {
+    /// Whether what it does must be waited for: such a call holds the effects lock and is never cut short.
+    fn is_effect(self) -> bool {
+        matches!(self, Self::Write | Self::Network)
+    }
+
+    pub(super) fn is_remote(self) -> bool {
+        matches!(self, Self::Ask | Self::Network)
+    }
 }
 
 /// One call of git, ready to run.
@@ -62,6 +81,7 @@ pub(crate) struct Call {
     env: Vec<(&'static str, String)>,
     input: Option<Vec<u8>>,
     hooks: bool,
+    time: Duration,
     effects_lock: Option<Utf8PathBuf>,
 }
 
@@ -73,8 +93,17 @@ impl Call {
         args: impl IntoIterator<Item = &'a str>,
         effects_lock: Option<Utf8PathBuf>,
     ) -> Self {
-        let args = args.into_iter().map(str::to_owned).collect();
-        Self { kind, dir: dir.to_owned(), globals, args, env: Vec::new(), input: None, hooks: false, effects_lock }
+        Self {
+            kind,
+            dir: dir.to_owned(),
+            globals,
+            args: args.into_iter().map(str::to_owned).collect(),
+            env: Vec::new(),
+            input: None,
+            hooks: false,
+            time: if kind == Kind::Read { READ_TIME } else { EFFECT_TIME },
+            effects_lock,
+        }
     }
 
     /// Adds a `-c key=value`.
@@ -102,7 +131,7 @@ impl Call {
     }
 
     /// Gives the call input instead of the effects lock. Only for calls whose traces do not matter when their
-    /// caller dies: objects, a temporary index.
+    /// caller dies: objects, a temporary index, marks that whoever comes after sets again.
     pub(crate) fn input(mut self, bytes: Vec<u8>) -> Self {
         self.input = Some(bytes);
         self
@@ -116,7 +145,7 @@ impl Call {
 
     /// Runs it and returns whatever its exit status is.
     pub(crate) async fn run(self) -> Result<Output, VcsError> {
-        if self.kind == Kind::Read {
+        if !self.kind.is_effect() {
             return self.execute().await;
         }
         let name = self.name().to_owned();
@@ -151,8 +180,7 @@ impl Call {
         let stdin = self.stdin().await.map_err(|error| failed("the effects lock", error))?;
         let mut child = self.command(stdin).spawn().map_err(|error| failed("git cannot be started", error))?;
         let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        let time = if self.kind == Kind::Read { READ_TIME } else { EFFECT_TIME };
-        if let Ok(result) = tokio::time::timeout(time, converse(&mut child, self.input)).await {
+        if let Ok(result) = tokio::time::timeout(self.time, converse(&mut child, self.input)).await {
             return result.map_err(|error| failed("while it ran", error));
         }
         if let Some(group) = group {
@@ -160,10 +188,11 @@ impl Call {
             let _ = kill_process_group(group, Signal::KILL);
         }
         child.wait().await.map_err(|error| failed("while it was ended", error))?;
-        let why = format!("no answer in {} s", time.as_secs());
-        Err(match self.kind {
-            Kind::Network => VcsError::Unreachable { why },
-            Kind::Read | Kind::Write => VcsError::Git { command: name, stderr: why },
+        let why = format!("no answer in {} s", self.time.as_secs());
+        Err(if self.kind.is_remote() {
+            VcsError::Unreachable { why }
+        } else {
+            VcsError::Git { command: name, stderr: why }
         })
     }
 
@@ -180,7 +209,7 @@ impl Call {
         command.env_clear().envs(environment::of(self.kind));
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.process_group(0).kill_on_drop(self.kind == Kind::Read);
+        command.process_group(0).kill_on_drop(!self.kind.is_effect());
         command
     }
 
@@ -188,7 +217,7 @@ impl Call {
         if self.input.is_some() {
             return Ok(Stdio::piped());
         }
-        let Some(path) = self.effects_lock.as_ref().filter(|_| self.kind != Kind::Read) else {
+        let Some(path) = self.effects_lock.as_ref().filter(|_| self.kind.is_effect()) else {
             return Ok(Stdio::null());
         };
         let file = File::options().read(true).append(true).create(true).open(path)?;

@@ -42,7 +42,7 @@ const GIT_NETWORK: &[&str] = &[
 
 /// The environment of a call: tokens and other variables of the user only where a remote is talked to.
 pub(super) fn of(kind: Kind) -> Vec<(String, OsString)> {
-    let network = kind == Kind::Network;
+    let network = kind.is_remote();
     let passes = |name: &str| {
         if name.starts_with("GIT_") {
             GIT.contains(&name) || network && GIT_NETWORK.contains(&name)
@@ -58,15 +58,14 @@ pub(super) fn of(kind: Kind) -> Vec<(String, OsString)> {
     // History as it was committed, whatever replacements and grafts somebody laid over it.
     set("GIT_NO_REPLACE_OBJECTS", "1");
     set("GIT_GRAFT_FILE", "/dev/null");
-    match kind {
-        Kind::Read => set("GIT_OPTIONAL_LOCKS", "0"),
-        Kind::Write => {}
-        Kind::Network => {
-            // Whoever would ask on a terminal (ssh for a passphrase or a host key) gets "no" instead.
-            set("SSH_ASKPASS", "false");
-            set("SSH_ASKPASS_REQUIRE", "force");
-            set("GIT_ASKPASS", "false");
-        }
+    if kind == Kind::Read {
+        set("GIT_OPTIONAL_LOCKS", "0");
+    }
+    if network {
+        // Whoever would ask on a terminal (ssh for a passphrase or a host key) gets "no" instead.
+        set("SSH_ASKPASS", "false");
+        set("SSH_ASKPASS_REQUIRE", "force");
+        set("GIT_ASKPASS", "false");
     }
     env
 }

@@ -19,8 +19,7 @@ impl GitVcs {
         }
         let base = self.fetch_base(&spec.base).await?;
         let start = self.start_commit(spec, &base).await?;
-        self.repo.set_ref(&base_ref(&spec.task), &base, None).await?;
-        self.repo.set_ref(&start_ref(&spec.task), &start, None).await?;
+        self.repo.set_refs(&[(base_ref(&spec.task), &base), (start_ref(&spec.task), &start)]).await?;
         if let Err(error) =
             self.add_worktree(&spec.worktree, &["--no-track", "-b", spec.branch.as_str()], start.as_str()).await
         {
@@ -31,8 +30,9 @@ impl GitVcs {
 
     /// What an earlier call made, completed if it was interrupted; `None` if there is nothing of it.
     async fn made_before(&self, spec: &PrepareSpec) -> Result<Option<Prepared>, VcsError> {
-        let recorded = self.recorded(&spec.task).await?;
-        let tip = self.repo.commit_of(&local_ref(&spec.branch)).await?;
+        let names = [base_ref(&spec.task), start_ref(&spec.task), local_ref(&spec.branch)];
+        let [base, start, tip] = self.tips(names).await?;
+        let recorded = base.zip(start).map(|(base, start)| Prepared { base, start });
         let place = self.place(&spec.worktree);
         if place == Place::Foreign {
             return Err(in_the_way(
@@ -54,7 +54,7 @@ impl GitVcs {
             }
             (Some(prepared), Some(tip)) => (prepared, tip),
         };
-        if !self.repo.is_ancestor(&prepared.start, &tip).await? {
+        if !self.reaches(&prepared.start, &tip).await? {
             return Err(taken(&spec.branch, tip));
         }
         if place != Place::Whole {
@@ -70,12 +70,6 @@ impl GitVcs {
             Place::Half | Place::Gone => self.drop_worktree(worktree).await,
             Place::Free | Place::Whole | Place::Foreign => Ok(()),
         }
-    }
-
-    async fn recorded(&self, task: &TaskId) -> Result<Option<Prepared>, VcsError> {
-        let base = self.repo.commit_of(&base_ref(task)).await?;
-        let start = self.repo.commit_of(&start_ref(task)).await?;
-        Ok(base.zip(start).map(|(base, start)| Prepared { base, start }))
     }
 
     async fn add_worktree(&self, worktree: &Utf8Path, branch: &[&str], commit: &str) -> Result<(), VcsError> {

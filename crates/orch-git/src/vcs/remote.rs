@@ -14,7 +14,7 @@ impl GitVcs {
             }
             Remote::Named(remote) => {
                 self.baseline.check(None).await?;
-                let output = self.repo.network(["ls-remote", "--symref", "--", remote, "HEAD"]).run().await?;
+                let output = self.repo.ask(["ls-remote", "--symref", "--", remote, "HEAD"]).run().await?;
                 if output.status != 0 {
                     return Err(output.remote_error("its HEAD"));
                 }
@@ -56,14 +56,15 @@ impl GitVcs {
                 fetched.insert(base.clone(), began);
             }
         }
-        self.repo.commit_of(&reference).await?.ok_or_else(missing)
+        let [tip] = self.tips([reference]).await?;
+        tip.ok_or_else(missing)
     }
 
     pub(super) async fn ask_remote_tip(&self, branch: &BranchName) -> Result<Option<Sha>, VcsError> {
         let wanted = local_ref(branch);
         let Remote::Named(remote) = &self.remote else { return self.repo.commit_of(&wanted).await };
         self.baseline.check(None).await?;
-        let output = self.repo.network(["ls-remote", "--refs", "--", remote, &wanted]).run().await?;
+        let output = self.repo.ask(["ls-remote", "--refs", "--", remote, &wanted]).run().await?;
         if output.status != 0 {
             return Err(output.remote_error(&format!("the tip of {branch}")));
         }

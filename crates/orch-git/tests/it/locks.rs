@@ -47,6 +47,8 @@ async fn children_that_change_something_hold_the_effects_lock() {
     assert!(waited.is_err(), "an effect waits for whoever takes over");
     let start = lab.vcs.work(&lab.work_spec("t1", &crate::lab::head(&lab.tree("t1")))).await;
     assert!(start.is_ok(), "a look does not");
+    let tip = lab.vcs.remote_tip(&crate::lab::branch("main")).await;
+    assert!(tip.is_ok(), "nor a look at the remote");
     lock.unlock().expect("it unlocks");
     lab.prepare("t2").await;
 }
