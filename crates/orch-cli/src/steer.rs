@@ -1,7 +1,9 @@
 //! The verbs that steer: through the running orchestrator when there is one, else by one pass of its own.
 
+use std::io::Read;
 use std::time::Duration;
 
+use camino::Utf8PathBuf;
 use orch_core::{Input, TaskId, UserVerb};
 use orch_runtime::{Answer, Mode, Request, Workdir, ask, holder};
 
@@ -12,8 +14,271 @@ use crate::world::{Fleet, Wishes};
 /// How long the running orchestrator may take to answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// End a task's agent, its work saved; the task then needs a person until `retry`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Kill {
+    /// The task
+    #[arg(required_unless_present = "all", value_parser = TaskId::parse)]
+    task: Option<TaskId>,
+    /// Every agent
+    #[arg(long, conflicts_with = "task")]
+    all: bool,
+}
+
+/// Try a task again from a clean count; a fix that you committed in its worktree is verified first
+#[derive(Debug, clap::Args)]
+pub(crate) struct Retry {
+    /// The task
+    #[arg(value_parser = TaskId::parse)]
+    task: TaskId,
+}
+
+/// Let others pass a task; its agent is ended, its work saved
+#[derive(Debug, clap::Args)]
+pub(crate) struct Skip {
+    /// The task
+    #[arg(value_parser = TaskId::parse)]
+    task: TaskId,
+}
+
+/// Do nothing for a task, or for all, but look
+#[derive(Debug, clap::Args)]
+pub(crate) struct Pause {
+    /// The task [default: all]
+    #[arg(value_parser = TaskId::parse)]
+    task: Option<TaskId>,
+}
+
+/// Go on after `pause`; silence is measured afresh
+#[derive(Debug, clap::Args)]
+pub(crate) struct Resume {
+    /// The task [default: all]
+    #[arg(value_parser = TaskId::parse)]
+    task: Option<TaskId>,
+}
+
+/// Type a line into a task's session; for a minute no remedy fires
+#[derive(Debug, clap::Args)]
+pub(crate) struct Send {
+    /// The task
+    #[arg(value_parser = TaskId::parse)]
+    task: TaskId,
+    /// The text; Enter follows
+    text: String,
+}
+
+/// Open a task's session in this terminal; detach with Ctrl-b d
+#[derive(Debug, clap::Args)]
+pub(crate) struct Attach {
+    /// The task
+    #[arg(value_parser = TaskId::parse)]
+    task: TaskId,
+}
+
+/// Add tasks to the plan
+#[derive(Debug, clap::Args)]
+pub(crate) struct Add {
+    /// A JSON file with a task, or a list of tasks, shaped as in the manifest; `-` for standard input
+    #[arg(required_unless_present = "title", conflicts_with_all = ["title", "id", "body", "file", "depends_on", "issue"])]
+    source: Option<Utf8PathBuf>,
+    /// One task with this title
+    #[arg(long)]
+    title: Option<String>,
+    /// Its id [default: the next free t<N>]
+    #[arg(long)]
+    id: Option<String>,
+    /// Its description
+    #[arg(long)]
+    body: Option<String>,
+    /// Its issue
+    #[arg(long)]
+    issue: Option<u64>,
+    /// A path, directory or glob that it may touch; repeatable
+    #[arg(long = "file", value_name = "PATH")]
+    file: Vec<String>,
+    /// A task that comes before it; repeatable
+    #[arg(long, value_name = "TASK")]
+    depends_on: Vec<String>,
+    /// The phase, from 0 [default: the last one]
+    #[arg(long)]
+    phase: Option<usize>,
+}
+
+/// End the running orchestrator; agents go on
+#[derive(Debug, clap::Args)]
+pub(crate) struct Stop {}
+
+/// Publish what is verified: push, find or open pull requests
+#[derive(Debug, clap::Args)]
+pub(crate) struct Pr {
+    /// Say so when this task has no pull request afterwards
+    #[arg(value_parser = TaskId::parse)]
+    task: Option<TaskId>,
+}
+
+/// Look at all pull requests now, and take in what was merged, closed or asked for
+#[derive(Debug, clap::Args)]
+pub(crate) struct Sync {}
+
+impl Kill {
+    pub(crate) async fn run(self, workdir: Workdir, json: bool) -> Result<Exit, Failure> {
+        say(workdir, self.task, UserVerb::Kill, json).await
+    }
+}
+
+impl Retry {
+    pub(crate) async fn run(self, workdir: Workdir, json: bool) -> Result<Exit, Failure> {
+        say(workdir, Some(self.task), UserVerb::Retry, json).await
+    }
+}
+
+impl Skip {
+    pub(crate) async fn run(self, workdir: Workdir, json: bool) -> Result<Exit, Failure> {
+        say(workdir, Some(self.task), UserVerb::Skip, json).await
+    }
+}
+
+impl Pause {
+    pub(crate) async fn run(self, workdir: Workdir, json: bool) -> Result<Exit, Failure> {
+        say(workdir, self.task, UserVerb::Pause, json).await
+    }
+}
+
+impl Resume {
+    pub(crate) async fn run(self, workdir: Workdir, json: bool) -> Result<Exit, Failure> {
+        say(workdir, self.task, UserVerb::Resume, json).await
+    }
+}
+
+impl Send {
+    pub(crate) async fn run(self, workdir: Workdir, json: bool) -> Result<Exit, Failure> {
+        say(workdir, Some(self.task), UserVerb::Send { text: self.text }, json).await
+    }
+}
+
+impl Attach {
+    /// Tells the engine that a person is at the keyboard, then becomes tmux.
+    pub(crate) async fn run(self, workdir: Workdir) -> Result<Exit, Failure> {
+        use std::os::unix::process::CommandExt;
+        let control = holder(&workdir)?.and_then(|owner| owner.control);
+        if let Some(control) = &control {
+            let request = Request::User { task: Some(self.task.clone()), verb: UserVerb::Attach };
+            let answer: Answer = ask(control, &request, PATIENCE).await?;
+            if let Answer::Refused(why) = answer {
+                return Err(Failure::input(orch_core::escape_line(&why)));
+            }
+        }
+        let argv = crate::world::attach_argv(&workdir, &self.task).await?;
+        let Some((program, args)) = argv.split_first() else { return Err(Failure::other("tmux has no such session")) };
+        let error = std::process::Command::new(program).args(args).exec();
+        Err(Failure::other(format!("cannot run {program}: {error}")))
+    }
+}
+
+impl Add {
+    pub(crate) async fn run(self, workdir: Workdir, json: bool) -> Result<Exit, Failure> {
+        let phase = self.phase;
+        let tasks = self.tasks(&workdir)?;
+        if let Some(control) = holder(&workdir)?.and_then(|owner| owner.control) {
+            let answer: Answer = ask(&control, &Request::Add { phase, tasks }, PATIENCE).await?;
+            return told(&answer, json);
+        }
+        // With nobody running, the manifest itself is changed; the next run takes it in.
+        let (manifest, _) = crate::world::read_manifest(&workdir)?;
+        let before = manifest.plan().tasks.len();
+        let manifest = manifest
+            .with_tasks_added(phase, &tasks)
+            .map_err(|problems| Failure::problems(&workdir.manifest(), problems))?;
+        let added: Vec<String> = manifest.plan().tasks.iter().skip(before).map(|task| task.id.to_string()).collect();
+        let text = manifest.render(&orch_core::Projection::default());
+        orch_runtime::replace_file(&workdir.manifest(), text.as_bytes(), 0o600)?;
+        told(&Answer::Done(format!("added {}; `orch run` takes them in", added.join(", "))), json)
+    }
+
+    fn tasks(self, workdir: &Workdir) -> Result<Vec<serde_json::Value>, Failure> {
+        if let Some(source) = self.source {
+            let text = if source == "-" {
+                let mut text = String::new();
+                std::io::stdin().read_to_string(&mut text).map(|_| text)
+            } else {
+                std::fs::read_to_string(&source)
+            };
+            let text = text.map_err(|e| Failure::input(format!("cannot read {source}: {e}")))?;
+            let value: serde_json::Value =
+                serde_json::from_str(&text).map_err(|e| Failure::input(format!("{source}: {e}")))?;
+            return Ok(match value {
+                serde_json::Value::Array(tasks) => tasks,
+                task => vec![task],
+            });
+        }
+        let (manifest, _) = crate::world::read_manifest(workdir)?;
+        let taken = |id: &str| manifest.plan().tasks.iter().any(|task| task.id.as_str().eq_ignore_ascii_case(id));
+        let free = || {
+            let count = manifest.plan().tasks.len();
+            (1..=count + 1).map(|n| format!("t{n}")).find(|id| !taken(id)).unwrap_or_else(|| format!("t{}", count + 1))
+        };
+        let mut task = serde_json::Map::new();
+        task.insert("id".into(), self.id.unwrap_or_else(free).into());
+        task.insert("title".into(), self.title.into());
+        task.insert("files".into(), self.file.into());
+        task.insert("dependsOn".into(), self.depends_on.into());
+        if let Some(issue) = self.issue {
+            task.insert("issue".into(), issue.into());
+        }
+        if let Some(body) = self.body {
+            task.insert("body".into(), body.into());
+        }
+        Ok(vec![task.into()])
+    }
+}
+
+impl Stop {
+    #[expect(clippy::unused_self, reason = "every verb runs the same way")]
+    pub(crate) async fn run(self, workdir: Workdir, json: bool) -> Result<Exit, Failure> {
+        match holder(&workdir)?.and_then(|owner| owner.control) {
+            Some(control) => {
+                let answer: Answer = ask(&control, &Request::Stop, PATIENCE).await?;
+                told(&answer, json)
+            }
+            None => told(&Answer::Done("no orchestrator runs here".to_owned()), json),
+        }
+    }
+}
+
+impl Pr {
+    pub(crate) async fn run(self, workdir: Workdir, json: bool) -> Result<Exit, Failure> {
+        pass(&workdir, Some(orch_core::Status::PrOpen)).await?;
+        let Some(task) = self.task else { return told(&Answer::Done("published what is verified".to_owned()), json) };
+        let (manifest, _) = crate::world::read_manifest(&workdir)?;
+        let state = manifest.imported().iter().find(|state| state.id == task);
+        match state.and_then(|state| Some((state.state.pr_number?, state.state.status))) {
+            Some((number, status)) => told(&Answer::Done(format!("{task} is {status}, pull request {number}")), json),
+            None => Err(Failure::input(format!("{task} has no pull request: it is not verified; `orch why {task}`"))),
+        }
+    }
+}
+
+impl Sync {
+    #[expect(clippy::unused_self, reason = "every verb runs the same way")]
+    pub(crate) async fn run(self, workdir: Workdir, json: bool) -> Result<Exit, Failure> {
+        pass(&workdir, None).await?;
+        told(&Answer::Done("looked at every pull request".to_owned()), json)
+    }
+}
+
+/// One pass, by the running orchestrator or by this process.
+async fn pass(workdir: &Workdir, until: Option<orch_core::Status>) -> Result<(), Failure> {
+    if let Some(control) = holder(workdir)?.and_then(|owner| owner.control) {
+        let _: Answer = ask(&control, &Request::Wake, PATIENCE).await?;
+        return Ok(());
+    }
+    let fleet = Fleet::open(workdir.clone(), Wishes { until, max_parallel: None }).await?;
+    fleet.drive(Mode::Pass, Vec::new(), &mut Progress::new(true), interrupted()).await?;
+    Ok(())
+}
+
 /// Says something to the engine.
-pub(crate) async fn say(workdir: Workdir, task: Option<TaskId>, verb: UserVerb, json: bool) -> Result<Exit, Failure> {
+async fn say(workdir: Workdir, task: Option<TaskId>, verb: UserVerb, json: bool) -> Result<Exit, Failure> {
     if let Some(control) = holder(&workdir)?.and_then(|owner| owner.control) {
         let answer: Answer = ask(&control, &Request::User { task, verb }, PATIENCE).await?;
         return told(&answer, json);

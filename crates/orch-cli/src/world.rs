@@ -177,6 +177,23 @@ impl Fleet {
     }
 }
 
+/// The argv that opens a task's live session in a terminal.
+///
+/// # Errors
+/// [`Failure`] of bad input when the task has none.
+pub(crate) async fn attach_argv(workdir: &Workdir, task: &TaskId) -> Result<Vec<String>, Failure> {
+    let records = orch_runtime::read_journal::<Entry>(&workdir.journal())?.records;
+    let state = State::fold(&records);
+    let session = state.tasks.get(task).and_then(|task| task.session.as_ref());
+    let Some(session) = session else {
+        return Err(Failure::input(format!("{task} has no session; `orch status {task}` says where it stands")));
+    };
+    let socket = workdir.tmux_socket(&SocketPlaces::from_env())?;
+    let conf_dir = workdir.root().join("tmux");
+    let config = TmuxConfig { socket, conf_dir, marker: workdir.root().to_string(), stdin_guard: None };
+    Ok(TmuxExecutor::connect(config).await?.attach_argv(session.launch).await?)
+}
+
 /// Reads the manifest; all its problems at once.
 ///
 /// # Errors

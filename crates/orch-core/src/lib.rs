@@ -25,6 +25,7 @@ mod state;
 mod status;
 mod text;
 mod time;
+mod timeline;
 
 pub use agent::{AgentProfile, Placeholders, PromptVia};
 pub use backend::*;
@@ -54,3 +55,4 @@ pub use state::{OpenEffect, RemedyTaken, Session, State, TaskState};
 pub use status::{Status, TRANSITIONS, Transition, transition};
 pub use text::{Foreign, clean, escape_block, escape_line, fence};
 pub use time::{AwakeMs, BootId, Millis, Now, Timestamp};
+pub use timeline::beside;

@@ -6,7 +6,7 @@ use super::{Orchestrator, Pass};
 use crate::effect::Purpose;
 use crate::graph::TaskGraph;
 use crate::id::{AttemptNo, TaskId};
-use crate::plan::Gate;
+use crate::plan::{Gate, SameFile};
 use crate::record::{Record, StatusRecord, Todo};
 use crate::state::{State, TaskState};
 use crate::status::Status;
@@ -184,8 +184,11 @@ impl Orchestrator {
     }
 
     fn may_start(&self, task: &TaskId, pass: &Pass<'_>) -> bool {
-        let Some((_, spec, state)) = self.spec(task) else { return false };
+        let Some((plan, spec, state)) = self.spec(task) else { return false };
         let due = state.not_before.is_none_or(|at| at <= pass.now.wall);
+        if plan.settings.same_file == SameFile::Explicit {
+            return due;
+        }
         due && !self
             .queues
             .leases
