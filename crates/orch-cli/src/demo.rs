@@ -73,7 +73,9 @@ async fn drive(workdir: Workdir, quiet: bool) -> Result<(Exit, Ending), Failure>
 
 async fn set_up(root: &Utf8Path) -> Result<Workdir, Failure> {
     let write = |path: &Utf8Path, text: &str, mode: u32| -> Result<(), Failure> {
-        fs::write(path, text).and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode))).map_err(Failure::other)
+        fs::write(path, text)
+            .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
+            .map_err(Failure::other)
     };
     let (origin, seed, work) = (root.join("origin.git"), root.join("seed"), root.join("work"));
     fs::create_dir(&seed).map_err(Failure::other)?;
@@ -96,7 +98,7 @@ fn show(workdir: &Workdir, ending: Ending, json: bool) -> Result<(), Failure> {
     let records = orch_runtime::read_journal::<Entry>(&workdir.journal())?.records;
     let state = State::fold(&records);
     if json {
-        crate::output::json(&orch_core::ReportView::of(&state));
+        crate::output::json(&orch_core::ReportView::new(&state));
         return Ok(());
     }
     let mut lines = vec![String::new(), "What ran beside what".to_owned()];

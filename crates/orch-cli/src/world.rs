@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use orch_core::{
-    AgentProfile, BranchName, Config, DefaultPolicy, Entry, ExecutorKind, ForgeKind, Input, Manifest, MergeMode,
-    Orchestrator, Parsed, Plan, Ports, Problem, Record, Seen, State, Status, TaskId, Vcs,
+    AgentProfile, BranchName, Config, DefaultPolicy, EndMode, EndSpec, Entry, Executor, ExecutorKind, ForgeKind, Input,
+    Manifest, MergeMode, Orchestrator, Parsed, Plan, Ports, Problem, Record, Seen, State, Status, TaskId, Vcs,
 };
 use orch_git::{GitConfig, GitVcs, LocalForge, LocalForgeConfig, Remote};
 use orch_runtime::{
@@ -175,6 +175,21 @@ impl Fleet {
         let answers = answers.into_iter().skip(skip).take(words).map(orch_runtime::answer_of).collect();
         Ok((ending, answers))
     }
+}
+
+/// Ends every session of a private tmux server, and the server.
+///
+/// # Errors
+/// [`Failure`] when something could not be ended.
+pub(crate) async fn end_everything(tmux: &TmuxExecutor) -> Result<(), Failure> {
+    for session in tmux.list().await? {
+        let (launch, process) = (session.launch, session.process);
+        let spec = EndSpec { launch, process, mode: EndMode::Kill, patience: orch_core::Millis::from_secs(5) };
+        tmux.end(&spec).await?;
+        tmux.forget(launch).await?;
+    }
+    tmux.shutdown().await?;
+    Ok(())
 }
 
 /// The argv that opens a task's live session in a terminal.

@@ -29,5 +29,5 @@ mod vcs;
 
 pub use forge::{LocalForge, LocalForgeConfig};
 pub use git::GitVersion;
-pub use repository::{RemoteInfo, clone, detect_remote, git_version};
+pub use repository::{RemoteInfo, clone, create_origin, detect_remote, git_version};
 pub use vcs::{GitConfig, GitVcs, Identity, RESTORE, Remote, WorktreeInfo};

@@ -52,6 +52,21 @@ pub async fn clone(source: &str, dest: &Utf8Path, effects_lock: Option<Utf8PathB
     std::fs::rename(&place, dest).map_err(failed)
 }
 
+/// Makes a repository of everything in a directory, as one commit on `main`, and a bare origin of it at
+/// `origin`: what a demonstration or a test starts from.
+///
+/// # Errors
+/// [`VcsError::Git`] if git refuses, for instance because one of them exists.
+pub async fn create_origin(dir: &Utf8Path, origin: &Utf8Path) -> Result<(), VcsError> {
+    let repo = Repo::discover(Git::new(None), dir);
+    repo.write(["init", "--quiet", "--initial-branch=main"]).ok().await?;
+    repo.write(["add", "--all"]).ok().await?;
+    let commit = repo.write(["commit", "--quiet", "--message=The beginning"]);
+    commit.config("user.name=orch").config("user.email=orch@localhost").ok().await?;
+    repo.network(["clone", "--quiet", "--bare", "--", dir.as_str(), origin.as_str()]).ok().await?;
+    Ok(())
+}
+
 /// A path on disk, made absolute, because the clone runs elsewhere; URLs and scp-like names stay.
 fn absolute(source: &str) -> String {
     match Utf8Path::new(source).canonicalize_utf8() {

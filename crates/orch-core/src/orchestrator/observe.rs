@@ -257,7 +257,7 @@ impl Orchestrator {
         let Some(open) = self.state.open.get(&id).cloned() else { return };
         let failure = match &outcome {
             Outcome::Failed(failure) => Some(failure.clone()),
-            Outcome::Ended(false) => Some(Failure {
+            Outcome::Ended(false) if matches!(open.effect, Effect::End { mode: EndMode::Kill, .. }) => Some(Failure {
                 kind: FailureKind::NeedsPerson,
                 message: "its processes could not be proved gone".to_owned(),
                 files: Vec::new(),
