@@ -4,6 +4,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use orch_core::LaunchId;
 
 use crate::quote::quoted;
 
@@ -12,8 +13,8 @@ use crate::quote::quoted;
 pub struct TmuxConfig {
     /// The server's socket; at most 100 bytes (see [`crate::socket_for`]).
     pub socket: Utf8PathBuf,
-    /// A directory for the server's configuration and for texts on their way into a session; made
-    /// with mode 0700 when absent.
+    /// A directory for the server's configuration, for notes about launches and for texts on their
+    /// way into a session; made with mode 0700 when absent.
     pub conf_dir: Utf8PathBuf,
     /// What tells this workdir's server from any other.
     pub marker: String,
@@ -31,9 +32,18 @@ impl TmuxConfig {
         self.conf_dir.join("tmux-server")
     }
 
+    /// Where the worktree of a launch is noted, by which its processes are known.
+    pub(crate) fn launch_file(&self, launch: LaunchId) -> Utf8PathBuf {
+        self.conf_dir.join(format!("launch-{launch}"))
+    }
+
+    pub(crate) fn make_dir(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.conf_dir)
+    }
+
     /// Writes the server's configuration, and the directory around it.
     pub(crate) fn write_conf(&self) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.conf_dir)?;
+        self.make_dir()?;
         write_private(&self.conf_file(), conf_text(&self.marker).as_bytes())
     }
 }

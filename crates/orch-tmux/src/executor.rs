@@ -152,16 +152,18 @@ impl Executor for TmuxExecutor {
     }
 
     async fn forget(&self, launch: LaunchId) -> Result<(), ExecutorError> {
-        let Some(record) = self.inner.find(launch).await? else { return Ok(()) };
-        let window = record.window.clone();
-        if self.inner.session(record).await?.state == SessionState::Running {
-            let what = format!("forgetting launch {launch}");
-            return Err(ExecutorError::Refused { what, why: "it still runs".to_owned() });
+        if let Some(record) = self.inner.find(launch).await? {
+            let window = record.window.clone();
+            if self.inner.session(record).await?.state == SessionState::Running {
+                let what = format!("forgetting launch {launch}");
+                return Err(ExecutorError::Refused { what, why: "it still runs".to_owned() });
+            }
+            // No answer and an error both mean that the window is gone already.
+            self.inner.ask(&Line::new().command(["kill-window", "-t", &window])).await?;
+            self.inner.registry(|registry| registry.remove(launch));
         }
-        let Some(link) = self.inner.link(false).await? else { return Ok(()) };
-        // An error means that the window is gone already.
-        broken_off(link.control.one(["kill-window", "-t", &window]).await)?.ok();
-        self.inner.registry(|registry| registry.remove(launch));
+        // A note that stays behind names nobody once its processes are gone.
+        std::fs::remove_file(self.inner.config.launch_file(launch)).unwrap_or_default();
         Ok(())
     }
 
@@ -337,9 +339,8 @@ impl Inner {
     /// What belongs to a launch, from what was recorded and from what tmux tells.
     fn target(&self, spec: &EndSpec, record: Option<&Record>) -> Target {
         let process = spec.process.clone().or_else(|| record.and_then(|record| record.process.clone()));
-        let mut marks = vec![Mark::Begins("TMUX".to_owned(), format!("{},", self.config.socket))];
-        let worktree = record.and_then(|record| record.worktree.clone());
-        marks.extend(worktree.map(|worktree| Mark::Is("ORCH_WORKTREE".to_owned(), worktree)));
+        let worktree = std::fs::read_to_string(self.config.launch_file(spec.launch)).ok();
+        let marks = worktree.map(|worktree| Mark::Is("ORCH_WORKTREE".to_owned(), worktree)).into_iter().collect();
         Target { process, launch: spec.launch, marks }
     }
 

@@ -11,6 +11,7 @@ use orch_core::{ExecutorError, LaunchSpec};
 use orch_process::identify;
 use rustix::fs::{Access, access};
 
+use crate::config::write_private;
 use crate::executor::{Inner, broken_off};
 use crate::quote::{Line, shell_quoted, undated, unformatted};
 use crate::record::{FORMAT, Record, process_option, to_option};
@@ -23,9 +24,7 @@ const LARGEST_START: usize = 900 * 1024;
 /// Where `env` is on every system.
 const ENV: &str = "/usr/bin/env";
 /// Variables that tmux sets by itself, whatever `-e` says.
-const OF_TMUX: [&str; 5] = ["SHELL", "PWD", "PATH", "TERM_PROGRAM", "TERM_PROGRAM_VERSION"];
-/// Variables that belong to the terminal, which is tmux's.
-const OF_TERMINAL: [&str; 3] = ["TERM", "TMUX", "TMUX_PANE"];
+const OF_TMUX: [&str; 7] = ["SHELL", "PWD", "PATH", "TMUX", "TMUX_PANE", "TERM_PROGRAM", "TERM_PROGRAM_VERSION"];
 /// Gives a file as standard input; file and argv are positional, so nothing in them is interpreted.
 const FROM_FILE: &str = r#"f=$1; shift; exec "$@" <"$f""#;
 /// Runs a program whose name `env` would take for an assignment.
@@ -78,6 +77,7 @@ fn check_sizes(spec: &LaunchSpec) -> Result<(), ExecutorError> {
 /// starting it.
 pub(crate) async fn start(inner: &Arc<Inner>, spec: &LaunchSpec) -> Result<Record, ExecutorError> {
     open_log(&spec.log).map_err(|error| refused(&format!("log {}", spec.log), &error.to_string()))?;
+    note_worktree(inner, spec).map_err(|error| unavailable(format!("{}: {error}", inner.config.conf_dir)))?;
     let Some(link) = inner.link(true).await? else { return Err(unavailable("the server did not start")) };
     let name = session_name(spec);
     let mut session = name.clone();
@@ -133,7 +133,8 @@ fn line(spec: &LaunchSpec, session: &str, keeper: &str) -> Line {
     let variables: Vec<String> = spec
         .env
         .iter()
-        .filter(|(name, _)| !OF_TERMINAL.contains(&name.as_str()))
+        // The terminal is tmux's, whatever the orchestrator's own is.
+        .filter(|(name, _)| *name != "TERM")
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     let argv = argv(spec);
@@ -142,13 +143,12 @@ fn line(spec: &LaunchSpec, session: &str, keeper: &str) -> Line {
     new.push("--");
     new.extend(argv.iter().map(String::as_str));
     let launch = spec.launch.to_string();
-    let (log, worktree) = (to_option(spec.log.as_str()), spec.env.get("ORCH_WORKTREE").map(|path| to_option(path)));
+    let log = to_option(spec.log.as_str());
     let pipe = undated(&format!("exec cat >>{}", shell_quoted(spec.log.as_str())));
     Line::new()
         .command(new)
         .command(["set-option", "-p", "-t", &target, "@orch_launch", &launch])
         .command(["set-option", "-p", "-t", &target, "@orch_log", &log])
-        .command(["set-option", "-p", "-t", &target, "@orch_worktree", worktree.as_deref().unwrap_or_default()])
         .command(["pipe-pane", "-t", &target, &pipe])
         .command(["link-window", "-d", "-s", &target, "-t", &format!("{keeper}:")])
         .command(["display-message", "-p", "-t", &target, FORMAT])
@@ -179,6 +179,13 @@ fn argv(spec: &LaunchSpec) -> Vec<String> {
 fn session_name(spec: &LaunchSpec) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
     format!("{}-{}", spec.name.chars().map(plain).collect::<String>(), spec.launch)
+}
+
+/// Keeps what proves whose children they are where a server that dies cannot take it along.
+fn note_worktree(inner: &Inner, spec: &LaunchSpec) -> io::Result<()> {
+    let Some(worktree) = spec.env.get("ORCH_WORKTREE") else { return Ok(()) };
+    inner.config.make_dir()?;
+    write_private(&inner.config.launch_file(spec.launch), worktree.as_bytes())
 }
 
 fn open_log(path: &Utf8Path) -> io::Result<()> {

@@ -6,7 +6,7 @@ use orch_core::{BootId, ExitStatus, LaunchId, ProcessId};
 /// those are for people.
 pub(crate) const FORMAT: &str = "#{@orch_launch}|#{pane_id}|#{window_id}|#{session_id}|#{pane_pid}|#{pane_dead}|\
     #{pane_dead_status}|#{pane_dead_signal}|#{history_size}|#{cursor_y}|#{cursor_x}|#{alternate_on}|\
-    #{window_width}|#{window_height}|#{@orch_process}|#{@orch_log}|#{@orch_worktree}|\
+    #{window_width}|#{window_height}|#{@orch_process}|#{@orch_log}|\
     #{session_name}|#{pane_current_command}|#{pane_title}";
 
 /// One pane that carries our mark.
@@ -35,7 +35,6 @@ pub(crate) struct Record {
     /// The process as it was identified at launch.
     pub(crate) process: Option<ProcessId>,
     pub(crate) log: Option<String>,
-    pub(crate) worktree: Option<String>,
     pub(crate) name: String,
     pub(crate) command: String,
     pub(crate) title: String,
@@ -44,7 +43,7 @@ pub(crate) struct Record {
 impl Record {
     /// Reads one line; `None` when it is not about a pane of ours.
     pub(crate) fn parse(line: &str) -> Option<Self> {
-        let mut fields = line.splitn(20, '|');
+        let mut fields = line.splitn(19, '|');
         let mut next = || fields.next();
         let launch = LaunchId(next()?.parse().ok()?);
         let pane = next()?.strip_prefix('%')?.parse().ok()?;
@@ -67,7 +66,6 @@ impl Record {
             size: (next()?.parse().ok()?, next()?.parse().ok()?),
             process: next().and_then(parse_process),
             log: next().and_then(from_option),
-            worktree: next().and_then(from_option),
             name: next()?.to_owned(),
             command: next()?.to_owned(),
             title: next()?.to_owned(),
@@ -148,7 +146,7 @@ mod tests {
 
     #[test]
     fn lines_are_read_and_foreign_panes_passed_over() {
-        let line = "44|%7|@8|$9|1234|1||9|60|12|3|0|100|30|1234:99:b-1|/w/log%20s/a%7C|/w|task-t1-44|node|a|b";
+        let line = "44|%7|@8|$9|1234|1||9|60|12|3|0|100|30|1234:99:b-1|/w/log%20s/a%7C|task-t1-44|node|a|b";
         let record = Record::parse(line).expect("ours");
         assert_eq!((record.launch, record.pane, record.pid, record.dead), (LaunchId(44), 7, 1234, true));
         assert_eq!(record.status, Some(ExitStatus { code: None, signal: Some(9) }));
@@ -159,9 +157,9 @@ mod tests {
             (record.name.as_str(), record.command.as_str(), record.title.as_str()),
             ("task-t1-44", "node", "a|b")
         );
-        let live = Record::parse("1|%1|@1|$1|5|0|||0|0|0|0|80|24||||n|c|").expect("ours");
+        let live = Record::parse("1|%1|@1|$1|5|0|||0|0|0|0|80|24|||n|c|").expect("ours");
         assert_eq!((live.status, live.process, live.log), (None, None, None));
-        for foreign in ["", "|%1|@1|$1|5|0|||0|0|0|0|80|24||||n|c|", "1|%1"] {
+        for foreign in ["", "|%1|@1|$1|5|0|||0|0|0|0|80|24|||n|c|", "1|%1"] {
             assert_eq!(Record::parse(foreign), None, "{foreign}");
         }
     }

@@ -175,7 +175,7 @@ async fn logs_have_every_byte_in_hostile_places_too() {
     let tmux = world.connect().await;
     let dir = world.path("a'b %H #{pid} #(touch pwned) $(touch pwned) \"c\" ;d");
     std::fs::create_dir(&dir).expect("made");
-    let mut spec = world.script(1, "i=0; while [ $i -lt 5000 ]; do echo \"line $i\"; i=$((i+1)); done");
+    let mut spec = world.script(1, "i=0; while [ $i -lt 5000 ]; do echo \"line $i\"; i=$((i+1)); done; sleep 0.3");
     (spec.log, spec.cwd) = (dir.join("log"), dir.clone());
     tmux.launch(&spec).await.expect("launched");
     exit_of(&tmux, 1).await;

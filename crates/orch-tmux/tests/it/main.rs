@@ -1,5 +1,6 @@
 //! `orch-tmux` on a real tmux, each test on a server of its own.
 
+mod contract;
 mod delivery;
 mod ending;
 mod environment;
