@@ -96,10 +96,7 @@ const MOSTLY: (&str, usize) = ("log_is_complete_from_the_first_byte", 20);
 #[tokio::test(flavor = "multi_thread")]
 async fn the_contract_holds() {
     let harness = TmuxHarness::default();
-    let report = match run_executor_contract(&harness).await {
-        Ok(report) => report,
-        Err(ContractBroken(report)) => report,
-    };
+    let (Ok(report) | Err(ContractBroken(report))) = run_executor_contract(&harness).await;
     assert_eq!(report.skipped, []);
     for failure in report.failed {
         assert_eq!(failure.case, MOSTLY.0, "{failure}");
