@@ -1,62 +1,226 @@
-//! Exit codes, and what went wrong with what to do about it.
+//! Exit codes, and what went wrong with what to do about it: every kind of error has its place here.
 
 use std::fmt::Display;
+use std::process::ExitCode;
 
-use camino::Utf8Path;
-use orch_core::{ExecutorError, ForgeError, Problem, VcsError};
-use orch_runtime::{ControlError, DriveError, FileError, JournalError, LockError, SettingsError, WorkdirError};
+use camino::{Utf8Path, Utf8PathBuf};
+use orch_core::{Cycle, ExecutorError, ForgeError, IdError, Problem, TaskId, VcsError, escape_line};
+use orch_runtime::{
+    ControlError, ControlRefusal, DriveError, FileError, JournalError, LockError, NotifyError, SettingsError,
+    WorkdirError,
+};
 
 /// How a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Exit {
+    /// The goal is reached, or there was nothing to do.
     Done = 0,
+    /// It failed.
     Failed = 1,
+    /// Bad usage or bad input; nothing was changed.
     Input = 2,
+    /// It stopped because a person is needed.
     NeedsPerson = 3,
+    /// Another orchestrator holds the workdir.
     Held = 4,
+    /// A person interrupted it.
     Interrupted = 130,
 }
 
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
 /// What went wrong.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) exit: Exit,
-    pub(crate) message: String,
-    pub(crate) problems: Vec<Problem>,
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// What was given cannot be; nothing was changed.
+    #[error("{message}")]
+    Input { message: String, help: Option<String> },
+    /// The system refused something that no other kind names.
+    #[error("{message}")]
+    System { message: String },
+    /// A manifest cannot be.
+    #[error("{}", problem_text(path, problems))]
+    Manifest { path: Utf8PathBuf, problems: Vec<Problem> },
+    /// There is no such task.
+    #[error("there is no task {task}")]
+    UnknownTask { task: TaskId, known: Vec<TaskId> },
+    /// Whoever read our output went away.
+    #[error("nobody reads the output")]
+    NobodyReads,
+    #[error(transparent)]
+    Workdir(#[from] WorkdirError),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    #[error(transparent)]
+    Drive(#[from] DriveError),
+    #[error(transparent)]
+    Notify(#[from] NotifyError),
+    #[error(transparent)]
+    Vcs(#[from] VcsError),
+    #[error(transparent)]
+    Forge(#[from] ForgeError),
+    #[error(transparent)]
+    Executor(#[from] ExecutorError),
+    #[error(transparent)]
+    Id(#[from] IdError),
+    #[error("tasks wait for each other: {0}")]
+    Cycle(#[from] Cycle),
 }
 
 impl Failure {
+    /// What was given cannot be.
     pub(crate) fn input(message: impl Display) -> Self {
-        Self { exit: Exit::Input, message: message.to_string(), problems: Vec::new() }
+        Self::Input { message: message.to_string(), help: None }
     }
+
+    /// The system refused something.
     pub(crate) fn other(message: impl Display) -> Self {
-        Self { exit: Exit::Failed, message: message.to_string(), problems: Vec::new() }
+        Self::System { message: message.to_string() }
     }
+
+    /// A manifest cannot be.
     pub(crate) fn problems(path: &Utf8Path, problems: Vec<Problem>) -> Self {
-        let message = crate::world::problem_text(path, &problems);
-        Self { exit: Exit::Input, message, problems }
+        Self::Manifest { path: path.to_owned(), problems }
     }
-}
 
-macro_rules! from {
-    ($($error:ty => $exit:ident),+ $(,)?) => {
-        $(impl From<$error> for Failure {
-            fn from(error: $error) -> Self {
-                Self { exit: Exit::$exit, message: error.to_string(), problems: Vec::new() }
+    /// Adds what to do about bad input.
+    pub(crate) fn help(self, help: impl Display) -> Self {
+        match self {
+            Self::Input { message, .. } => Self::Input { message, help: Some(help.to_string()) },
+            other => other,
+        }
+    }
+
+    /// How the command ends, and what to do about it.
+    pub(crate) fn verdict(&self) -> (Exit, Option<String>) {
+        let doctor = || Some("`orch doctor` checks the machine".to_owned());
+        match self {
+            Self::Input { help, .. } => (Exit::Input, help.clone()),
+            Self::System { .. } | Self::File(_) | Self::Lock(LockError::File(_)) | Self::Notify(_) => {
+                (Exit::Failed, None)
             }
-        })+
-    };
-}
-from!(WorkdirError => Input, SettingsError => Input, JournalError => Failed, FileError => Failed, VcsError => Failed,
-      ForgeError => Failed, ExecutorError => Failed, ControlError => Failed, DriveError => Failed);
-
-impl From<LockError> for Failure {
-    fn from(error: LockError) -> Self {
-        let exit = match &error {
-            LockError::Held { .. } => Exit::Held,
-            LockError::Busy { .. } | LockError::File(_) => Exit::Failed,
-        };
-        Self { exit, message: error.to_string(), problems: Vec::new() }
+            Self::Manifest { .. } => (Exit::Input, Some("`orch schema` says what a manifest may hold".to_owned())),
+            Self::UnknownTask { known, .. } => (Exit::Input, Some(known_text(known))),
+            Self::NobodyReads => (Exit::Done, None),
+            Self::Workdir(error) => of_workdir(error),
+            Self::Settings(_) => {
+                (Exit::Input, Some("nothing was changed; correct the settings and try again".to_owned()))
+            }
+            Self::Journal(error) | Self::Drive(DriveError::Journal(error)) => of_journal(error),
+            Self::Drive(DriveError::File(_)) => {
+                (Exit::Failed, Some("agents go on; `orch run` takes over where this one was".to_owned()))
+            }
+            Self::Lock(LockError::Held { .. } | LockError::Busy { .. }) => (Exit::Held, None),
+            Self::Control(error) => of_control(error),
+            Self::Vcs(error) => of_vcs(error),
+            Self::Forge(error) => of_forge(error),
+            Self::Executor(ExecutorError::NotFound { .. } | ExecutorError::Stale { .. }) => {
+                (Exit::Failed, Some("`orch status` shows which sessions there are".to_owned()))
+            }
+            Self::Executor(ExecutorError::Refused { .. } | ExecutorError::Unsupported { .. }) => (Exit::Failed, None),
+            Self::Executor(ExecutorError::Unavailable { .. }) => (Exit::Failed, doctor()),
+            Self::Id(_) => (Exit::Input, Some("`orch status` lists the tasks".to_owned())),
+            Self::Cycle(_) => (Exit::Input, Some("take one of the edges out: `orch graph` draws them".to_owned())),
+        }
     }
+}
+
+fn of_workdir(error: &WorkdirError) -> (Exit, Option<String>) {
+    match error {
+        WorkdirError::NotFound { notes, .. } => (Exit::Input, Some(notes.join("\n")).filter(|notes| !notes.is_empty())),
+        WorkdirError::NotAWorkdir { .. } => (Exit::Input, Some("`orch init` makes one".to_owned())),
+        WorkdirError::Exists { root } => (Exit::Input, Some(format!("use it as it is: `orch -w {root} status`"))),
+        WorkdirError::ForeignOwner { .. }
+        | WorkdirError::Escapes { .. }
+        | WorkdirError::NotEmpty { .. }
+        | WorkdirError::NotUtf8 { .. } => (Exit::Input, None),
+        WorkdirError::File(error) if error.source.kind() == std::io::ErrorKind::NotFound => {
+            (Exit::Input, Some("`orch init` makes a workdir".to_owned()))
+        }
+        WorkdirError::NoSocketPlace { .. } | WorkdirError::File(_) => (Exit::Failed, None),
+    }
+}
+
+fn of_journal(error: &JournalError) -> (Exit, Option<String>) {
+    let help = match error {
+        JournalError::Damaged { .. } => Some("nothing was changed".to_owned()),
+        JournalError::Changed { .. } => {
+            Some("the journal belongs to one orchestrator; read it with `orch events`".to_owned())
+        }
+        JournalError::File(_)
+        | JournalError::Unwritable { .. }
+        | JournalError::OutOfOrder { .. }
+        | JournalError::Broken { .. } => None,
+    };
+    (Exit::Failed, help)
+}
+
+fn of_control(error: &ControlError) -> (Exit, Option<String>) {
+    match error {
+        ControlError::NotRunning { .. } => (Exit::Failed, Some("it may just have ended; try again".to_owned())),
+        ControlError::Refused(ControlRefusal::TooLong) | ControlError::Unsendable { .. } => (Exit::Input, None),
+        ControlError::Refused(ControlRefusal::Busy | ControlRefusal::Ending | ControlRefusal::Malformed { .. })
+        | ControlError::Timeout { .. }
+        | ControlError::NoAnswer { .. }
+        | ControlError::BadAnswer { .. }
+        | ControlError::NotPrivate { .. }
+        | ControlError::File(_) => (Exit::Failed, None),
+    }
+}
+
+fn of_vcs(error: &VcsError) -> (Exit, Option<String>) {
+    match error {
+        VcsError::Missing { .. } => (Exit::Input, None),
+        VcsError::Unreachable { .. } => (Exit::Failed, Some("trying again may work".to_owned())),
+        VcsError::Conflict { .. }
+        | VcsError::BranchTaken { .. }
+        | VcsError::Unsafe { .. }
+        | VcsError::Tampered { .. } => (Exit::NeedsPerson, None),
+        VcsError::Moved { .. } | VcsError::Refused { .. } | VcsError::Git { .. } => (Exit::Failed, None),
+    }
+}
+
+fn of_forge(error: &ForgeError) -> (Exit, Option<String>) {
+    match error {
+        ForgeError::NeedsPerson { .. } | ForgeError::Conflict { .. } | ForgeError::Unauthorized { .. } => {
+            (Exit::NeedsPerson, None)
+        }
+        ForgeError::Unreachable { .. } => (Exit::Failed, Some("trying again may work".to_owned())),
+        ForgeError::NotFound { .. } | ForgeError::Refused { .. } | ForgeError::Stale { .. } => (Exit::Failed, None),
+    }
+}
+
+fn known_text(known: &[TaskId]) -> String {
+    const SHOWN: usize = 20;
+    if known.is_empty() {
+        return "the plan has no tasks yet".to_owned();
+    }
+    let names: Vec<&str> = known.iter().take(SHOWN).map(TaskId::as_str).collect();
+    let more = known.len().checked_sub(SHOWN).filter(|more| *more > 0);
+    let more = more.map_or_else(String::new, |more| format!(" and {more} more"));
+    format!("the plan has {}{more}", names.join(", "))
+}
+
+/// Problems of a manifest as text, each with its place and its cure.
+pub(crate) fn problem_text(path: &Utf8Path, problems: &[Problem]) -> String {
+    let path = escape_line(path.as_str());
+    let line = |problem: &Problem| {
+        let Problem { line, column, path: place, message, help, .. } = problem;
+        let kind = if problem.kind.is_warning() { "warning: " } else { "" };
+        format!("{path}:{line}:{column}: {kind}{place}: {message}\n  help: {help}")
+    };
+    problems.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -1,60 +1,46 @@
-//! The command line of `orch`.
+//! The command line of `orch`: arguments to settings to runtime, and the only crate that prints.
+//!
+//! A verb is one file: a struct of arguments whose doc comment is its help, and a `run` that returns how the
+//! command ends. Verbs hold no logic that a TUI or a server would need again; that lives in `orch-core` and
+//! `orch-runtime`.
+
+#![expect(clippy::print_stderr, reason = "this is the crate that prints")]
+
+mod args;
 mod demo;
 mod failure;
 mod output;
+mod reading;
 mod run;
+mod shell;
 mod steer;
+#[cfg(test)]
+mod tests;
+mod verbs;
 mod world;
-use clap::Parser;
+
 use std::process::ExitCode;
-#[derive(Parser)]
-struct Cli {
-    #[arg(short, long)]
-    workdir: Option<camino::Utf8PathBuf>,
-    #[arg(long)]
-    json: bool,
-    #[command(subcommand)]
-    verb: Verb,
-}
-#[derive(clap::Subcommand)]
-enum Verb {
-    Demo(demo::Demo),
-    Run(run::Run),
-    Tick(run::Tick),
-    Kill(steer::Kill),
-    Send(steer::Send),
-    Attach(steer::Attach),
-    Add(steer::Add),
-    Retry(steer::Retry),
-}
-/// Runs.
+
+use clap::Parser;
+
+use args::Cli;
+use failure::Exit;
+use shell::Shell;
+use verbs::Act;
+
+/// Runs the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let rt = tokio::runtime::Runtime::new().unwrap();
-    let r = rt.block_on(async {
-        if let Verb::Demo(d) = cli.verb {
-            return d.run(false, cli.json).await;
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and usage go to a terminal that may be gone.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Input.into() } else { Exit::Done.into() };
         }
-        let cwd = camino::Utf8PathBuf::from_path_buf(std::env::current_dir().unwrap()).unwrap();
-        let var = std::env::var("ORCH_WORKDIR").ok();
-        let w =
-            orch_runtime::Search { flag: cli.workdir.as_deref(), variable: var.as_deref(), cwd: &cwd }.find()?.workdir;
-        match cli.verb {
-            Verb::Demo(_) => unreachable!(),
-            Verb::Run(r) => r.run(w, false).await,
-            Verb::Tick(r) => r.run(w, false).await,
-            Verb::Kill(v) => v.run(w, cli.json).await,
-            Verb::Send(v) => v.run(w, cli.json).await,
-            Verb::Attach(v) => v.run(w).await,
-            Verb::Add(v) => v.run(w, cli.json).await,
-            Verb::Retry(v) => v.run(w, cli.json).await,
-        }
-    });
-    match r {
-        Ok(e) => ExitCode::from(e as u8),
-        Err(f) => {
-            eprintln!("{}", f.message);
-            ExitCode::from(f.exit as u8)
-        }
+    };
+    let mut shell = Shell::new(cli.global);
+    match cli.verb.act(&mut shell) {
+        Ok(exit) => exit.into(),
+        Err(failure) => shell.fail(&failure).into(),
     }
 }

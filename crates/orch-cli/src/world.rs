@@ -7,7 +7,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use orch_core::{
     AgentProfile, BranchName, Config, DefaultPolicy, EndMode, EndSpec, Entry, Executor, ExecutorKind, ForgeKind, Input,
-    Manifest, MergeMode, Orchestrator, Parsed, Plan, Ports, Problem, Record, Seen, State, Status, TaskId, Vcs,
+    Manifest, MergeMode, Orchestrator, Parsed, Plan, Ports, Record, Seen, State, Status, TaskId, Vcs,
 };
 use orch_git::{GitConfig, GitVcs, LocalForge, LocalForgeConfig, Remote};
 use orch_runtime::{
@@ -363,15 +363,4 @@ pub(crate) fn last_start(entries: &[Entry]) -> Option<&orch_core::DriverRecord> 
         Record::Driver(driver) if driver.start => Some(driver),
         _ => None,
     })
-}
-
-/// Problems of a manifest as text, each with its place and its cure.
-pub(crate) fn problem_text(path: &Utf8Path, problems: &[Problem]) -> String {
-    let lines = problems.iter().map(|problem| {
-        format!(
-            "{path}:{}:{}: {}: {}\n  help: {}",
-            problem.line, problem.column, problem.path, problem.message, problem.help
-        )
-    });
-    lines.collect::<Vec<_>>().join("\n")
 }
