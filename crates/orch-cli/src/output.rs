@@ -139,3 +139,8 @@ mod tests {
         ");
     }
 }
+/// Writes text for people to standard error, at once.
+pub(crate) fn notice(text: &str) {
+    use std::io::Write;
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}

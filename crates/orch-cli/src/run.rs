@@ -1,10 +1,10 @@
 //! `orch run` and `orch tick`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::process::Stdio;
 
-use orch_core::{Entry, Orchestrator, Record, Status, TaskId};
+use orch_core::{Entry, Orchestrator, Record, Remedy, Status, TaskId, Timestamp};
 use orch_runtime::{Answer, Ending, Mode, Observer, Request, Workdir, ask, holder};
 
 use crate::failure::{Exit, Failure};
@@ -123,19 +123,33 @@ pub(crate) async fn interrupted() {
     }
 }
 
-/// Shows what happens on the terminal: a line for each change, and a line that counts at the end.
+/// Shows what happens: a line for each change, and on a terminal a live view of what is open below them.
 pub(crate) struct Progress {
     quiet: bool,
-    colour: bool,
-    statuses: BTreeMap<TaskId, (Status, bool, Option<String>)>,
+    terminal: bool,
+    statuses: BTreeMap<TaskId, Shown>,
+    /// Lines of the live view that are on the screen.
+    drawn: usize,
 }
+
+/// What is shown of a task.
+struct Shown {
+    status: Status,
+    attempt: u32,
+    needs_human: bool,
+    reason: Option<String>,
+    since: Timestamp,
+}
+
+/// How many open tasks the live view lists.
+const LISTED: usize = 8;
 
 impl Progress {
     pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet, colour: std::io::stderr().is_terminal(), statuses: BTreeMap::new() }
+        Self { quiet, terminal: std::io::stderr().is_terminal(), statuses: BTreeMap::new(), drawn: 0 }
     }
 
-    fn paint(&self, status: Status, text: &str) -> String {
+    fn paint(&self, status: Status) -> String {
         let code = match status {
             Status::Merged | Status::Complete | Status::PrOpen => "32",
             Status::Stuck => "33",
@@ -143,64 +157,111 @@ impl Progress {
             Status::Running => "36",
             Status::Pending | Status::Blocked => "2",
         };
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.terminal { format!("\x1b[{code}m{status}\x1b[0m") } else { status.to_string() }
     }
 
-    pub(crate) fn end(&self, ending: Ending) -> Exit {
+    fn counts(&self) -> String {
         let mut counts: BTreeMap<Status, usize> = BTreeMap::new();
-        for (status, _, _) in self.statuses.values() {
-            *counts.entry(*status).or_default() += 1;
+        for shown in self.statuses.values() {
+            *counts.entry(shown.status).or_default() += 1;
         }
-        let counts: Vec<String> = counts.into_iter().map(|(status, n)| format!("{n} {status}")).collect();
+        counts.into_iter().map(|(status, n)| format!("{n} {status}")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// How it ended, and who is needed.
+    pub(crate) fn end(&mut self, ending: Ending) -> Exit {
         let (exit, said) = match ending {
             Ending::Goal => (Exit::Done, "done"),
             Ending::NeedsPerson => (Exit::NeedsPerson, "stopped: a person is needed"),
             Ending::Pass => (Exit::Done, "work remains"),
             Ending::Interrupted => (Exit::Interrupted, "interrupted; agents go on, and `orch run` takes over again"),
         };
+        let mut lines = Vec::new();
         if !self.quiet {
-            eprintln!("{said}: {}", counts.join(", "));
+            lines.push(format!("{said}: {}", self.counts()));
         }
-        for (task, (_, needs_human, reason)) in &self.statuses {
-            if *needs_human {
-                let reason = orch_core::escape_line(reason.as_deref().unwrap_or_default());
-                eprintln!("  {task} needs a person: {reason} (`orch why {task}` tells all)");
-            }
+        for (task, shown) in self.statuses.iter().filter(|(_, shown)| shown.needs_human) {
+            let reason = orch_core::escape_line(shown.reason.as_deref().unwrap_or_default());
+            lines.push(format!("  {task} needs a person: {reason} (`orch why {task}` tells all)"));
         }
+        self.print(&lines, false);
         exit
+    }
+
+    /// Prints lines above the live view, which is drawn anew.
+    fn print(&mut self, lines: &[String], live: bool) {
+        let mut text = String::new();
+        if self.drawn > 0 {
+            text.push_str(&format!("\x1b[{}A\x1b[J", self.drawn));
+            self.drawn = 0;
+        }
+        for line in lines {
+            text.push_str(line);
+            text.push('\n');
+        }
+        if live && self.terminal && !self.quiet {
+            let view = self.view();
+            self.drawn = view.len();
+            text.push_str(&view.iter().map(|line| format!("{line}\n")).collect::<String>());
+        }
+        crate::output::notice(&text);
+    }
+
+    fn view(&self) -> Vec<String> {
+        let open: Vec<_> = self.statuses.iter().filter(|(_, shown)| shown.status.is_open()).collect();
+        let mut lines = vec![format!("\x1b[2m── {} ──\x1b[0m", self.counts())];
+        for (task, shown) in open.iter().take(LISTED) {
+            let since = shown.since.to_string();
+            let since = since.get(11..19).unwrap_or_default();
+            lines.push(format!("   {task:<12} {} since {since}, attempt {}", self.paint(shown.status), shown.attempt));
+        }
+        if open.len() > LISTED {
+            lines.push(format!("   and {} more", open.len() - LISTED));
+        }
+        lines
+    }
+
+    fn line(&self, entry: &Entry) -> Option<String> {
+        let task = entry.task.as_ref()?;
+        let said = match &entry.record {
+            Record::Status(change) => {
+                let attempt = change.attempt.map_or(String::new(), |n| format!(" (attempt {n})"));
+                let reason = change.reason.as_ref().map_or(String::new(), |r| format!(": {}", orch_core::escape_line(r)));
+                format!("{}{attempt}{reason}", self.paint(change.to))
+            }
+            Record::Remedy { decision, .. } if !matches!(decision.remedy, Remedy::Accept | Remedy::Verify) => {
+                format!("  {}: {}", decision.remedy.name(), orch_core::escape_line(&decision.reason))
+            }
+            _ => return None,
+        };
+        let at = entry.timestamp.to_string();
+        Some(format!("{} {task:<12} {said}", at.get(11..19).unwrap_or_default()))
     }
 }
 
 impl Observer for Progress {
     fn recorded(&mut self, engine: &Orchestrator, entries: &[Entry]) {
-        for entry in entries {
-            let at = entry.timestamp.to_string();
-            let at = at.get(11..19).unwrap_or_default();
-            let Some(task) = &entry.task else { continue };
-            let line = match &entry.record {
-                Record::Status(change) => {
-                    let attempt = change.attempt.map_or(String::new(), |n| format!(" (attempt {n})"));
-                    let reason =
-                        change.reason.as_ref().map_or(String::new(), |r| format!(": {}", orch_core::escape_line(r)));
-                    format!("{}{attempt}{reason}", self.paint(change.to, change.to.as_str()))
-                }
-                Record::Remedy { decision, .. }
-                    if decision.remedy.name() != "accept" && decision.remedy.name() != "verify" =>
-                {
-                    format!("  {}: {}", decision.remedy.name(), orch_core::escape_line(&decision.reason))
-                }
-                _ => continue,
+        let all = self.statuses.is_empty();
+        let touched: BTreeSet<&TaskId> = entries.iter().filter_map(|entry| entry.task.as_ref()).collect();
+        for (id, task) in engine.state().tasks.iter().filter(|(id, _)| all || touched.contains(id)) {
+            let since = entries.last().map_or(Timestamp::from_millis(0), |entry| entry.timestamp);
+            let since = self.statuses.get(id).filter(|shown| shown.status == task.status).map_or(since, |shown| shown.since);
+            let shown = Shown {
+                status: task.status,
+                attempt: task.attempt.0,
+                needs_human: task.needs_human,
+                reason: task.reason.clone(),
+                since,
             };
-            if !self.quiet {
-                eprintln!("{at} {task:<12} {line}");
-            }
+            self.statuses.insert(id.clone(), shown);
         }
-        for (id, task) in &engine.state().tasks {
-            self.statuses.insert(id.clone(), (task.status, task.needs_human, task.reason.clone()));
+        let lines: Vec<String> = entries.iter().filter(|_| !self.quiet).filter_map(|entry| self.line(entry)).collect();
+        if !lines.is_empty() {
+            self.print(&lines, true);
         }
     }
 
     fn said(&mut self, message: &str) {
-        eprintln!("note: {}", orch_core::escape_line(message));
+        self.print(&[format!("note: {}", orch_core::escape_line(message))], true);
     }
 }
