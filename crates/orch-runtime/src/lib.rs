@@ -7,6 +7,7 @@
 //! reads: [`holder`], [`read_journal`], [`tail_journal`], or asks the holder over its control socket.
 
 mod atomic;
+mod clear;
 mod clock;
 mod control;
 mod driver;
@@ -24,6 +25,7 @@ mod testdir;
 mod workdir;
 
 pub use atomic::{remove_leftovers, replace_file};
+pub use clear::{ClearError, Cleared, Kept, KeptBecause, clear};
 pub use clock::SystemClock;
 pub use control::{ControlError, ControlRefusal, ControlServer, Requests, ask};
 pub use driver::{Answer, DriveError, Driver, Ending, Mode, Observer, PlanFile, Request, answer_of};
