@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use camino::{Utf8Path, Utf8PathBuf};
 use orch_core::{Cycle, ExecutorError, ForgeError, IdError, Problem, TaskId, VcsError, escape_line};
 use orch_runtime::{
-    ControlError, ControlRefusal, DriveError, FileError, JournalError, LockError, NotifyError, SettingsError,
-    WorkdirError,
+    ClearError, ControlError, ControlRefusal, DriveError, FileError, JournalError, LockError, NotifyError,
+    SettingsError, WorkdirError,
 };
 
 /// How a command ends.
@@ -67,6 +67,8 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Drive(#[from] DriveError),
     #[error(transparent)]
+    Clear(#[from] ClearError),
+    #[error(transparent)]
     Notify(#[from] NotifyError),
     #[error(transparent)]
     Vcs(#[from] VcsError),
@@ -106,7 +108,6 @@ impl Failure {
 
     /// How the command ends, and what to do about it.
     pub(crate) fn verdict(&self) -> (Exit, Option<String>) {
-        let doctor = || Some("`orch doctor` checks the machine".to_owned());
         match self {
             Self::Input { help, .. } => (Exit::Input, help.clone()),
             Self::System { .. } | Self::File(_) | Self::Lock(LockError::File(_)) | Self::Notify(_) => {
@@ -119,7 +120,9 @@ impl Failure {
             Self::Settings(_) => {
                 (Exit::Input, Some("nothing was changed; correct the settings and try again".to_owned()))
             }
-            Self::Journal(error) | Self::Drive(DriveError::Journal(error)) => of_journal(error),
+            Self::Journal(error)
+            | Self::Drive(DriveError::Journal(error))
+            | Self::Clear(ClearError::Journal(error)) => of_journal(error),
             Self::Drive(DriveError::File(_)) => {
                 (Exit::Failed, Some("agents go on; `orch run` takes over where this one was".to_owned()))
             }
@@ -127,11 +130,7 @@ impl Failure {
             Self::Control(error) => of_control(error),
             Self::Vcs(error) => of_vcs(error),
             Self::Forge(error) => of_forge(error),
-            Self::Executor(ExecutorError::NotFound { .. } | ExecutorError::Stale { .. }) => {
-                (Exit::Failed, Some("`orch status` shows which sessions there are".to_owned()))
-            }
-            Self::Executor(ExecutorError::Refused { .. } | ExecutorError::Unsupported { .. }) => (Exit::Failed, None),
-            Self::Executor(ExecutorError::Unavailable { .. }) => (Exit::Failed, doctor()),
+            Self::Executor(error) | Self::Clear(ClearError::Executor(error)) => of_executor(error),
             Self::Id(_) => (Exit::Input, Some("`orch status` lists the tasks".to_owned())),
             Self::Cycle(_) => (Exit::Input, Some("take one of the edges out: `orch graph` draws them".to_owned())),
         }
@@ -191,6 +190,17 @@ fn of_vcs(error: &VcsError) -> (Exit, Option<String>) {
         | VcsError::Tampered { .. } => (Exit::NeedsPerson, None),
         VcsError::Moved { .. } | VcsError::Refused { .. } | VcsError::Git { .. } => (Exit::Failed, None),
     }
+}
+
+fn of_executor(error: &ExecutorError) -> (Exit, Option<String>) {
+    let help = match error {
+        ExecutorError::NotFound { .. } | ExecutorError::Stale { .. } => {
+            Some("`orch status` shows which sessions there are".to_owned())
+        }
+        ExecutorError::Unavailable { .. } => Some("`orch doctor` checks the machine".to_owned()),
+        ExecutorError::Refused { .. } | ExecutorError::Unsupported { .. } => None,
+    };
+    (Exit::Failed, help)
 }
 
 fn of_forge(error: &ForgeError) -> (Exit, Option<String>) {

@@ -1,5 +1,6 @@
 //! One file a verb.
 
+mod cleanup;
 mod completions;
 mod doctor;
 mod events;
@@ -63,6 +64,7 @@ verbs! {
     Add: steer::Add,
     Pr: steer::Pr,
     Sync: steer::Sync,
+    Cleanup: cleanup::Cleanup,
     Replay: replay::Replay,
     Demo: demo::Demo,
     Doctor: doctor::Doctor,

@@ -11,9 +11,9 @@ use orch_core::{
 };
 use orch_git::{GitConfig, GitVcs, LocalForge, LocalForgeConfig, Remote};
 use orch_runtime::{
-    Answer, ControlServer, DieAt, DriveError, Driver, EffectsLock, Ending, Faults, Journal, Mode, NoFaults, Notifier,
-    Observer, PlanFile, Request, Requests, Settings, SocketPlaces, Workdir, WorkdirLock, World, parent_environment,
-    user_settings_path,
+    Answer, Cleared, ControlServer, DieAt, DriveError, Driver, EffectsLock, Ending, Faults, Journal, Mode, NoFaults,
+    Notifier, Observer, PlanFile, Request, Requests, Settings, SocketPlaces, Workdir, WorkdirLock, World,
+    parent_environment, user_settings_path,
 };
 use orch_tmux::{TmuxConfig, TmuxExecutor};
 
@@ -153,6 +153,37 @@ impl Fleet {
     /// The workdir.
     pub(crate) fn workdir(&self) -> &Workdir {
         &self.workdir
+    }
+
+    /// Takes down sessions and worktrees; see [`orch_runtime::clear`].
+    ///
+    /// # Errors
+    /// [`Failure`] when a step could not be recorded; it was not taken then.
+    pub(crate) async fn clear(&mut self, force: bool) -> Result<Cleared, Failure> {
+        let (state, layout) = (self.engine.state().clone(), self.workdir.layout());
+        Ok(orch_runtime::clear(&mut self.journal, state, &self.world.ports, &layout, force).await?)
+    }
+
+    /// Ends the tmux server and removes sockets and locks, unless something still runs; whether nothing did.
+    ///
+    /// # Errors
+    /// [`Failure`] when the server does not answer or a file cannot be removed.
+    pub(crate) async fn close(self) -> Result<bool, Failure> {
+        let idle = self.tmux.shutdown().await?;
+        self.server.close().await;
+        if !idle {
+            return Ok(false);
+        }
+        let socket = self.plan.socket.map(Utf8PathBuf::from);
+        for path in socket.into_iter().chain([self.workdir.effects_lock(), self.workdir.lock()]) {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Failure::other(format!("cannot remove {path}: {error}")));
+                }
+                _ => {}
+            }
+        }
+        Ok(true)
     }
 
     /// Drives the fleet; `said` is what a person says first, and the answers to it come back.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use orch_core::{
     AttemptNo, Effect, EffectId, EndMode, Entry, ExecutorError, FailureKind, LaunchId, Layout, Outcome, Ports, Record,
-    RemoveSpec, Seq, SessionInfo, SessionState, State, Status, TaskId, TaskSpec, UserVerb,
+    RemoveSpec, Seq, SessionInfo, SessionState, State, Status, StatusRecord, TaskId, TaskSpec, UserVerb,
 };
 
 use crate::clock::SystemClock;
@@ -135,7 +135,7 @@ impl Clearing<'_> {
         let Some(task) = self.state.tasks.get(&spec.id) else { return Ok(()) };
         let has_worktree = task.prepared.is_some() && !task.removed;
         let attempt = task.attempt.max(AttemptNo(1));
-        let (merged, session) = (task.status == Status::Merged, task.session.clone());
+        let (status, session) = (task.status, task.session.clone());
         if let Some(session) = &session {
             self.listed.remove(&session.launch);
             if !self.force {
@@ -144,6 +144,11 @@ impl Clearing<'_> {
             self.record(Some(&spec.id), Record::User { verb: UserVerb::Kill })?;
             self.save(spec, attempt, has_worktree).await?;
             self.end(spec, session.launch, session.process().cloned()).await?;
+            if status.is_open() {
+                let reason = Some("killed by a person".to_owned());
+                let ended = StatusRecord { reason, ..StatusRecord::new(status, Status::Error) };
+                self.record(Some(&spec.id), Record::Status(ended))?;
+            }
         }
         if !has_worktree {
             return Ok(());
@@ -155,15 +160,13 @@ impl Clearing<'_> {
             worktree: self.layout.worktree(&spec.id),
             branch: spec.branch.clone(),
             discard: saved,
-            delete_branch: merged,
+            delete_branch: status == Status::Merged,
         };
-        match self.perform(&spec.id, Effect::Remove(remove)).await? {
-            Outcome::Failed(failure) => Err(Halt::Kept(KeptBecause::NotRemoved(failure.message))),
-            _ => {
-                self.cleared.removed.push(spec.id.clone());
-                Ok(())
-            }
+        if let Outcome::Failed(failure) = self.perform(&spec.id, Effect::Remove(remove)).await? {
+            return Err(Halt::Kept(KeptBecause::NotRemoved(failure.message)));
         }
+        self.cleared.removed.push(spec.id.clone());
+        Ok(())
     }
 
     /// Saves uncommitted work; whether there was any.

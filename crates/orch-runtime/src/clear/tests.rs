@@ -97,6 +97,7 @@ fn with_force_agents_end_and_their_work_is_saved_first() {
     assert_eq!(yard.sessions(), 0);
     let busy = &yard.state.tasks[&TaskId::parse("busy").expect("a task id")];
     assert!(busy.session.is_none() && busy.removed && busy.needs_human, "{busy:?}");
+    assert_eq!((busy.status, busy.reason.as_deref()), (Status::Error, Some("killed by a person")));
 }
 
 #[test]
