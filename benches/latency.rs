@@ -51,7 +51,9 @@ fn make(root: &Path) {
     fs::create_dir(&work).expect("a directory");
     fs::set_permissions(&work, fs::Permissions::from_mode(0o700)).expect("private");
     let tasks: Vec<String> = (0..LENGTH)
-        .map(|n| if n == 0 { r#"{"id":"t0"}"#.to_owned() } else { format!(r#"{{"id":"t{n}","dependsOn":["t{}"]}}"#, n - 1) })
+        .map(|n| {
+            if n == 0 { r#"{"id":"t0"}"#.to_owned() } else { format!(r#"{{"id":"t{n}","dependsOn":["t{}"]}}"#, n - 1) }
+        })
         .collect();
     let manifest = format!(
         r#"{{"project":"chain","repo":"{}","agent":"bench","push":"complete","phases":[{{"name":"p","tasks":[{}]}}]}}"#,
@@ -66,7 +68,8 @@ fn make(root: &Path) {
     );
     fs::write(&agent, script).expect("an agent");
     fs::set_permissions(&agent, fs::Permissions::from_mode(0o755)).expect("executable");
-    fs::write(work.join("orch.toml"), format!("[agents.bench]\ncommand = [\"{}\"]\n", agent.display())).expect("settings");
+    fs::write(work.join("orch.toml"), format!("[agents.bench]\ncommand = [\"{}\"]\n", agent.display()))
+        .expect("settings");
 }
 
 /// Milliseconds from each agent's end to the next one's start.

@@ -27,6 +27,12 @@ pub(crate) fn lines(lines: &[String]) {
     }
 }
 
+/// Writes text for people to standard error, at once.
+pub(crate) fn notice(text: &str) {
+    use std::io::Write;
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
 /// Outside of strings JSON is plain ASCII, so what is replaced here is inside of one.
 fn harmless(text: String) -> String {
     let acts = |c: char| c >= '\u{7f}' && escape_line(c.encode_utf8(&mut [0; 4])).starts_with('\\');
@@ -138,9 +144,4 @@ mod tests {
         long-id  pr_open
         ");
     }
-}
-/// Writes text for people to standard error, at once.
-pub(crate) fn notice(text: &str) {
-    use std::io::Write;
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }

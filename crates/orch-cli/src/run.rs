@@ -226,7 +226,8 @@ impl Progress {
         let said = match &entry.record {
             Record::Status(change) => {
                 let attempt = change.attempt.map_or(String::new(), |n| format!(" (attempt {n})"));
-                let reason = change.reason.as_ref().map_or(String::new(), |r| format!(": {}", orch_core::escape_line(r)));
+                let reason =
+                    change.reason.as_ref().map_or(String::new(), |r| format!(": {}", orch_core::escape_line(r)));
                 format!("{}{attempt}{reason}", self.paint(change.to))
             }
             Record::Remedy { decision, .. } if !matches!(decision.remedy, Remedy::Accept | Remedy::Verify) => {
@@ -245,7 +246,8 @@ impl Observer for Progress {
         let touched: BTreeSet<&TaskId> = entries.iter().filter_map(|entry| entry.task.as_ref()).collect();
         for (id, task) in engine.state().tasks.iter().filter(|(id, _)| all || touched.contains(id)) {
             let since = entries.last().map_or(Timestamp::from_millis(0), |entry| entry.timestamp);
-            let since = self.statuses.get(id).filter(|shown| shown.status == task.status).map_or(since, |shown| shown.since);
+            let since =
+                self.statuses.get(id).filter(|shown| shown.status == task.status).map_or(since, |shown| shown.since);
             let shown = Shown {
                 status: task.status,
                 attempt: task.attempt.0,
