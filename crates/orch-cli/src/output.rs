@@ -116,6 +116,11 @@ fn shown_width(cell: &str) -> usize {
     width
 }
 
+/// Writes text for people to standard error, at once.
+pub(crate) fn notice(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,7 +15,7 @@ use crate::world::{Fleet, Wishes};
 /// Agents go on when this is interrupted; the next `run` or `tick` takes over where it was.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Run {
-    /// Follow tasks up to this status [default: merged with "merge": "auto", else pr_open]
+    /// Follow tasks up to this status [default: merged with "merge": "auto", else `pr_open`]
     #[arg(long, value_parser = parse_goal)]
     until: Option<Status>,
     /// How many tasks hold a slot at once, instead of the manifest's maxParallel
@@ -29,7 +29,7 @@ pub(crate) struct Run {
 /// Do one heartbeat and end, for cron; beside a running orchestrator only wake it
 #[derive(Debug, clap::Args)]
 pub(crate) struct Tick {
-    /// Follow tasks up to this status [default: merged with "merge": "auto", else pr_open]
+    /// Follow tasks up to this status [default: merged with "merge": "auto", else `pr_open`]
     #[arg(long, value_parser = parse_goal)]
     until: Option<Status>,
     /// How many tasks hold a slot at once, instead of the manifest's maxParallel

@@ -233,7 +233,6 @@ impl Add {
 }
 
 impl Stop {
-    #[expect(clippy::unused_self, reason = "every verb runs the same way")]
     pub(crate) async fn run(self, workdir: Workdir, json: bool) -> Result<Exit, Failure> {
         match holder(&workdir)?.and_then(|owner| owner.control) {
             Some(control) => {
@@ -259,7 +258,6 @@ impl Pr {
 }
 
 impl Sync {
-    #[expect(clippy::unused_self, reason = "every verb runs the same way")]
     pub(crate) async fn run(self, workdir: Workdir, json: bool) -> Result<Exit, Failure> {
         pass(&workdir, None).await?;
         told(&Answer::Done("looked at every pull request".to_owned()), json)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use orch_core::{
     AgentProfile, BranchName, Config, DefaultPolicy, EndMode, EndSpec, Entry, Executor, ExecutorKind, ForgeKind, Input,
-    Manifest, MergeMode, Orchestrator, Parsed, Plan, Ports, Record, Seen, State, Status, TaskId, Vcs,
+    Manifest, MergeMode, Orchestrator, Parsed, Plan, Ports, Seen, State, Status, TaskId, Vcs,
 };
 use orch_git::{GitConfig, GitVcs, LocalForge, LocalForgeConfig, Remote};
 use orch_runtime::{
@@ -386,12 +386,4 @@ fn faults() -> Arc<dyn Faults> {
         Some(wanted) => Arc::new(DieAt::parse(&wanted)),
         None => Arc::new(NoFaults),
     }
-}
-
-/// The last start of an orchestrator in a journal, for what needs its settings.
-pub(crate) fn last_start(entries: &[Entry]) -> Option<&orch_core::DriverRecord> {
-    entries.iter().rev().find_map(|entry| match &entry.record {
-        Record::Driver(driver) if driver.start => Some(driver),
-        _ => None,
-    })
 }

@@ -336,15 +336,15 @@ impl<'a> Driver<'a> {
                 let said = self.take(vec![Input::User { task, verb }])?.pop().flatten();
                 (answer_of(said), false)
             }
-            Request::Add { phase, tasks } => (self.add(phase, tasks)?, false),
+            Request::Add { phase, tasks } => (self.add(phase, &tasks)?, false),
         };
         // A client that went away learns what was done from `status`.
         let _ = reply.send(answer);
         Ok(stop)
     }
 
-    fn add(&mut self, phase: Option<usize>, tasks: Vec<serde_json::Value>) -> Result<Answer, DriveError> {
-        match self.checkpoint.with_added(phase, &tasks) {
+    fn add(&mut self, phase: Option<usize>, tasks: &[serde_json::Value]) -> Result<Answer, DriveError> {
+        match self.checkpoint.with_added(phase, tasks) {
             Err(problems) => Ok(Answer::Refused(problems)),
             Ok((plan, why)) => {
                 self.take(vec![Input::Seen(Seen::Plan {

@@ -210,11 +210,8 @@ impl<'a> Play<'a> {
         let step = self.world.until_next_step().unwrap_or(horizon);
         let first = deadline.min(word).min(step);
         self.world.advance(first);
-        if first == word {
-            if let Some((_, task, verb)) = said.pop_front() {
-                self.inputs.push_back(Input::User { task, verb });
-            }
-        }
+        let spoken = if first == word { said.pop_front() } else { None };
+        self.inputs.extend(spoken.map(|(_, task, verb)| Input::User { task, verb }));
         self.inputs.push_back(Input::Tick);
     }
 

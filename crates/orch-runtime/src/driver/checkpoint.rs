@@ -185,8 +185,11 @@ impl Checkpoint {
     }
 
     fn reject(&mut self, workdir: &Workdir, bytes: &[u8], why: &str) -> Result<Edit, FileError> {
-        let free = (1..).map(|n| workdir.rejected_manifest(n)).find(|path| !path.exists());
-        let Some(path) = free else { return Ok(Edit::None) };
+        let mut n = 1;
+        while workdir.rejected_manifest(n).exists() {
+            n += 1;
+        }
+        let path = workdir.rejected_manifest(n);
         replace_file(&path, bytes, 0o600)?;
         self.text.clear();
         self.dirty = true;
