@@ -136,16 +136,20 @@ impl Fleet {
 
     /// From a process's death to the event, against a bare pidfd.
     async fn exits(&self) {
-        let (mut ours, mut bare) = (Vec::new(), Vec::new());
+        let (mut ours, mut listed, mut bare) = (Vec::new(), Vec::new(), Vec::new());
         for (launch, process) in (1..).map(LaunchId).zip(&self.processes).take(EXITS) {
             while tokio::time::timeout(Duration::from_millis(20), self.tmux.events()).await.is_ok() {}
             let begun = Instant::now();
             signal(process, Signal::KILL);
             while !self.tmux.events().await.contains(&ExecutorEvent::Exited(launch)) {}
             ours.push(begun.elapsed());
+            self.tmux.list().await.expect("listed");
+            listed.push(begun.elapsed());
             bare.push(bare_exit().await);
         }
-        report("exit, killed to announced", median(ours), "bare pidfd", median(bare));
+        let bare = median(bare);
+        report("exit, killed to announced", median(ours), "bare pidfd", bare);
+        report("exit, killed to listed", median(listed), "bare pidfd", bare);
     }
 
     fn source_file(&self, commands: &str) -> Duration {

@@ -71,9 +71,13 @@ impl TmuxExecutor {
     /// # Errors
     /// [`ExecutorError::NotFound`] without such a session.
     pub async fn attach_argv(&self, launch: LaunchId) -> Result<Vec<String>, ExecutorError> {
-        let record = self.inner.find(launch).await?.ok_or(ExecutorError::NotFound { launch })?;
-        let command = AttachSession::new().target_session(record.session).build();
-        Ok(server::argv(&self.inner.config, command))
+        let Some(link) = self.inner.link(false).await? else { return Err(ExecutorError::NotFound { launch }) };
+        let filter = filter(&link, &format!("#{{==:#{{@orch_launch}},{launch}}}"));
+        let line = Line::new().command(["list-panes", "-a", "-f", &filter, "-F", "#{session_id}"]);
+        let told = self.inner.ask(&line).await?.and_then(|mut replies| replies.pop()).and_then(Result::ok);
+        let session = told.as_deref().and_then(|text| text.lines().next());
+        let session = session.ok_or(ExecutorError::NotFound { launch })?.to_owned();
+        Ok(server::argv(&self.inner.config, AttachSession::new().target_session(session).build()))
     }
 
     /// Ends the server unless a session in it still runs; tells whether no server is left.
@@ -115,7 +119,7 @@ impl Executor for TmuxExecutor {
 
     async fn list(&self) -> Result<Vec<SessionInfo>, ExecutorError> {
         let mut sessions = Vec::new();
-        for record in self.inner.records(None).await? {
+        for record in self.inner.records().await? {
             sessions.push(self.inner.session(record).await?);
         }
         sessions.sort_by_key(|session| session.launch);
@@ -143,8 +147,10 @@ impl Executor for TmuxExecutor {
             EndMode::Ask => Ok(target.ask()),
             EndMode::Kill => {
                 let gone = target.kill(spec.patience).await;
-                if gone && record.is_some() {
-                    self.inner.settled(spec.launch).await;
+                if gone && let Some(record) = record {
+                    // Whoever lists next shall see the exit; that the processes are gone is proved without.
+                    self.inner.registry(|registry| registry.end(spec.launch));
+                    drop(self.inner.reaped(record).await);
                 }
                 Ok(gone)
             }
@@ -213,20 +219,18 @@ impl Inner {
         Ok(None)
     }
 
-    /// What tmux knows of our panes, or of one of them; an empty list without a server.
-    pub(crate) async fn records(self: &Arc<Self>, only: Option<LaunchId>) -> Result<Vec<Record>, ExecutorError> {
+    /// What tmux knows of our panes; an empty list without a server.
+    pub(crate) async fn records(self: &Arc<Self>) -> Result<Vec<Record>, ExecutorError> {
         let Some(link) = self.link(false).await? else { return Ok(Vec::new()) };
-        let marked = only.map_or("#{@orch_launch}".to_owned(), |launch| format!("#{{==:#{{@orch_launch}},{launch}}}"));
-        // Every window of ours is in the keeper too, and would be listed twice.
-        let filter = format!("#{{&&:{marked},#{{!=:#{{session_id}},{}}}}}", link.keeper);
-        let line = Line::new().command(["list-panes", "-a", "-f", &filter, "-F", FORMAT]);
-        let Some(replies) = self.ask(&line).await? else { return Ok(Vec::new()) };
-        let Some(Ok(text)) = replies.into_iter().next_back() else {
-            return Err(unavailable("list-panes failed"));
-        };
-        let records: Vec<Record> = text.lines().filter_map(Record::parse).collect();
-        if only.is_none() {
-            let seen: BTreeSet<u32> = records.iter().map(|record| record.pane).collect();
+        let in_keeper = ["list-panes", "-s", "-t", &link.keeper, "-f", "#{@orch_launch}", "-F", FORMAT];
+        let Some(mut records) = self.listed(&in_keeper).await? else { return Ok(Vec::new()) };
+        let mut seen: BTreeSet<u32> = records.iter().map(|record| record.pane).collect();
+        if !self.registry(|registry| registry.is_within(&seen)) {
+            // Whatever is missing is gone, or somebody took it out of the keeper.
+            let anywhere = ["list-panes", "-a", "-f", &filter(&link, "#{@orch_launch}"), "-F", FORMAT];
+            let Some(all) = self.listed(&anywhere).await? else { return Ok(Vec::new()) };
+            records = all;
+            seen = records.iter().map(|record| record.pane).collect();
             self.registry(|registry| registry.retain(&seen));
         }
         Ok(records.into_iter().map(|record| self.note(record)).collect())
@@ -234,7 +238,32 @@ impl Inner {
 
     /// The pane of a launch, as it is now.
     pub(crate) async fn find(self: &Arc<Self>, launch: LaunchId) -> Result<Option<Record>, ExecutorError> {
-        Ok(self.records(Some(launch)).await?.into_iter().next())
+        let known = self.registry(|registry| registry.record(launch).map(Record::target));
+        if let Some(target) = known
+            && let Some(replies) =
+                self.ask(&Line::new().command(["display-message", "-p", "-t", &target, FORMAT])).await?
+            && let Some(Ok(text)) = replies.first()
+            && let Some(record) = Record::parse(text).filter(|record| record.launch == launch)
+        {
+            return Ok(Some(self.note(record)));
+        }
+        let Some(link) = self.link(false).await? else { return Ok(None) };
+        let filter = filter(&link, &format!("#{{==:#{{@orch_launch}},{launch}}}"));
+        let found = self.listed(&["list-panes", "-a", "-f", &filter, "-F", FORMAT]).await?;
+        let found = found.into_iter().flatten().next();
+        if found.is_none() {
+            self.registry(|registry| registry.remove(launch));
+        }
+        Ok(found.map(|record| self.note(record)))
+    }
+
+    async fn listed(self: &Arc<Self>, words: &[&str]) -> Result<Option<Vec<Record>>, ExecutorError> {
+        let Some(replies) = self.ask(&Line::new().command(words.iter().copied())).await? else { return Ok(None) };
+        match replies.into_iter().next() {
+            Some(Ok(text)) => Ok(Some(text.lines().filter_map(Record::parse).collect())),
+            Some(Err(why)) => Err(unavailable(format!("the panes could not be listed: {why}"))),
+            None => Err(unavailable("the panes were not listed")),
+        }
     }
 
     /// Takes in what was seen of a pane: completes it with what is remembered, and has a new one watched.
@@ -289,25 +318,48 @@ impl Inner {
 
     async fn session(self: &Arc<Self>, record: Record) -> Result<SessionInfo, ExecutorError> {
         let record = self.reaped(record).await?;
+        let ended = self.has_ended(&record);
         let state = match record.status {
             Some(status) => SessionState::Exited(status),
-            None if lives(&record) => SessionState::Running,
-            None => SessionState::Exited(ExitStatus::default()),
+            None if ended && record.process.as_ref().map_or(record.dead, |process| !alive(process)) => {
+                SessionState::Exited(ExitStatus::default())
+            }
+            None => SessionState::Running,
         };
         let activity = screen::activity(&record);
         Ok(SessionInfo { launch: record.launch, session: record.name, process: record.process, state, activity })
     }
 
-    /// The record once tmux has learnt the status of a process that is gone, or after some patience as
-    /// it is. A terminal that closed says nothing: its process may live on without.
+    /// Whether the session's process is known to have ended. A terminal that closed says nothing: its
+    /// process may live on without.
+    fn has_ended(&self, record: &Record) -> bool {
+        record.status.is_some()
+            || self.registry(|registry| registry.has_ended(record.launch))
+            || record.dead && !record.process.as_ref().is_some_and(alive)
+    }
+
+    /// The record once tmux has learnt the status of a process that has ended and has drained its
+    /// output, or after some patience as it is.
     async fn reaped(self: &Arc<Self>, mut record: Record) -> Result<Record, ExecutorError> {
-        let mut pauses = Pauses::within(REAPING);
-        while record.status.is_none() && !lives(&record) && pauses.next().await {
-            self.remind().await;
-            match self.find(record.launch).await? {
+        let launch = record.launch;
+        let (mut reaping, mut draining) = (Pauses::within(REAPING), Pauses::within(DRAINING));
+        while self.has_ended(&record) && !(record.dead && record.status.is_some()) {
+            let again = if record.status.is_none() {
+                self.remind().await;
+                reaping.next().await
+            } else {
+                !self.registry(|registry| registry.is_drained(launch)) && draining.next().await
+            };
+            if !again {
+                break;
+            }
+            match self.find(launch).await? {
                 Some(now) => record = now,
                 None => break,
             }
+        }
+        if record.status.is_some() {
+            self.registry(|registry| registry.drain(launch));
         }
         Ok(record)
     }
@@ -317,23 +369,6 @@ impl Inner {
     async fn remind(&self) {
         let server = self.link.lock().await.as_ref().map(|link| link.process.clone());
         server.map(|server| orch_process::signal(&server, Signal::CHILD));
-    }
-
-    /// Waits, within bounds, until tmux shows the exit of a process that is gone and has drained its output.
-    async fn settled(self: &Arc<Self>, launch: LaunchId) {
-        let (mut reaping, mut draining) = (Pauses::within(REAPING), Pauses::within(DRAINING));
-        while let Ok(Some(record)) = self.find(launch).await {
-            let again = match record.status {
-                None => {
-                    self.remind().await;
-                    reaping.next().await
-                }
-                Some(_) => !record.dead && draining.next().await,
-            };
-            if !again {
-                return;
-            }
-        }
     }
 
     /// What belongs to a launch, from what was recorded and from what tmux tells.
@@ -386,23 +421,17 @@ impl Inner {
                 exit.wait().await;
             }
             if let Some(inner) = weak.upgrade() {
-                inner.exited(launch).await;
+                inner.registry(|registry| registry.end(launch));
+                inner.events.push(ExecutorEvent::Exited(launch));
             }
         });
         self.registry(|registry| registry.watch(launch, watcher.abort_handle()));
     }
-
-    fn exited(self: Arc<Self>, launch: LaunchId) -> Boxed {
-        Box::pin(async move {
-            self.settled(launch).await;
-            self.events.push(ExecutorEvent::Exited(launch));
-        })
-    }
 }
 
-/// Whether a session's process is not known to have ended.
-fn lives(record: &Record) -> bool {
-    record.process.as_ref().map_or(!record.dead, alive)
+/// A filter for `list-panes -a`: every window of ours is in the keeper too, and would be listed twice.
+fn filter(link: &Link, which: &str) -> String {
+    format!("#{{&&:{which},#{{!=:#{{session_id}},{}}}}}", link.keeper)
 }
 
 /// Growing pauses between two looks at something that announces nothing.
@@ -422,7 +451,7 @@ impl Pauses {
             return false;
         }
         sleep(self.next).await;
-        self.next = (self.next * 2).min(Duration::from_millis(250));
+        self.next = (self.next * 3 / 2).min(Duration::from_millis(100));
         true
     }
 }

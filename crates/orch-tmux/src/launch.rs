@@ -26,7 +26,9 @@ const ENV: &str = "/usr/bin/env";
 /// Variables that tmux sets by itself, whatever `-e` says.
 const OF_TMUX: [&str; 7] = ["SHELL", "PWD", "PATH", "TMUX", "TMUX_PANE", "TERM_PROGRAM", "TERM_PROGRAM_VERSION"];
 /// Gives a file as standard input; file and argv are positional, so nothing in them is interpreted.
-const FROM_FILE: &str = r#"f=$1; shift; exec "$@" <"$f""#;
+/// The terminal stays open on a spare descriptor: programs that close their output before they exit
+/// would be hung up on by tmux, and their status be lost.
+const FROM_FILE: &str = r#"f=$1; shift; exec "$@" 9<&0 <"$f""#;
 /// Runs a program whose name `env` would take for an assignment.
 const EXEC: &str = r#"exec "$@""#;
 
@@ -149,6 +151,7 @@ fn line(spec: &LaunchSpec, session: &str, keeper: &str) -> Line {
         .command(new)
         .command(["set-option", "-p", "-t", &target, "@orch_launch", &launch])
         .command(["set-option", "-p", "-t", &target, "@orch_log", &log])
+        .command(["set-option", "-p", "-t", &target, "@orch_name", session])
         .command(["pipe-pane", "-t", &target, &pipe])
         .command(["link-window", "-d", "-s", &target, "-t", &format!("{keeper}:")])
         .command(["display-message", "-p", "-t", &target, FORMAT])

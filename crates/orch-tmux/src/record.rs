@@ -2,12 +2,18 @@
 
 use orch_core::{BootId, ExitStatus, LaunchId, ProcessId};
 
-/// The format whose expansion [`Record::parse`] reads. Only the last three fields can hold a `|`, and
-/// those are for people.
-pub(crate) const FORMAT: &str = "#{@orch_launch}|#{pane_id}|#{window_id}|#{session_id}|#{pane_pid}|#{pane_dead}|\
+/// The format whose expansion [`Record::parse`] reads. It asks nothing about sessions: the same pane is
+/// seen in its own session and in the keeper.
+pub(crate) const FORMAT: &str = "#{@orch_launch}|#{pane_id}|#{window_id}|#{pane_pid}|#{pane_dead}|\
     #{pane_dead_status}|#{pane_dead_signal}|#{history_size}|#{cursor_y}|#{cursor_x}|#{alternate_on}|\
-    #{window_width}|#{window_height}|#{@orch_process}|#{@orch_log}|\
-    #{session_name}|#{pane_current_command}|#{pane_title}";
+    #{window_width}|#{window_height}|#{@orch_process}|#{@orch_log}|#{@orch_name}";
+
+/// [`FORMAT`] and what only a look needs, because tmux has to ask the system for it. Only the last two
+/// fields can hold a `|`, and those are for people.
+pub(crate) const LOOK_FORMAT: &str = "#{@orch_launch}|#{pane_id}|#{window_id}|#{pane_pid}|#{pane_dead}|\
+    #{pane_dead_status}|#{pane_dead_signal}|#{history_size}|#{cursor_y}|#{cursor_x}|#{alternate_on}|\
+    #{window_width}|#{window_height}|#{@orch_process}|#{@orch_log}|#{@orch_name}|\
+    #{pane_current_command}|#{pane_title}";
 
 /// One pane that carries our mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +23,6 @@ pub(crate) struct Record {
     pub(crate) pane: u32,
     /// The window's id, `@n`.
     pub(crate) window: String,
-    /// The session's id, `$n`.
-    pub(crate) session: String,
     pub(crate) pid: u32,
     /// The terminal is closed; the process may live on.
     pub(crate) dead: bool,
@@ -35,7 +39,9 @@ pub(crate) struct Record {
     /// The process as it was identified at launch.
     pub(crate) process: Option<ProcessId>,
     pub(crate) log: Option<String>,
+    /// The session's name, as it was made.
     pub(crate) name: String,
+    /// The foreground process's name and the terminal's title; empty unless looked for.
     pub(crate) command: String,
     pub(crate) title: String,
 }
@@ -43,11 +49,11 @@ pub(crate) struct Record {
 impl Record {
     /// Reads one line; `None` when it is not about a pane of ours.
     pub(crate) fn parse(line: &str) -> Option<Self> {
-        let mut fields = line.splitn(19, '|');
+        let mut fields = line.splitn(18, '|');
         let mut next = || fields.next();
         let launch = LaunchId(next()?.parse().ok()?);
         let pane = next()?.strip_prefix('%')?.parse().ok()?;
-        let (window, session) = (next()?.to_owned(), next()?.to_owned());
+        let window = next()?.to_owned();
         let (pid, dead) = (next()?.parse().ok()?, next()? == "1");
         let (code, signal) = (next()?.parse().ok(), next().and_then(signal_number));
         let history = next()?.parse().ok()?;
@@ -56,7 +62,6 @@ impl Record {
             launch,
             pane,
             window,
-            session,
             pid,
             dead,
             status: (code.is_some() || signal.is_some()).then_some(ExitStatus { code, signal }),
@@ -67,8 +72,8 @@ impl Record {
             process: next().and_then(parse_process),
             log: next().and_then(from_option),
             name: next()?.to_owned(),
-            command: next()?.to_owned(),
-            title: next()?.to_owned(),
+            command: next().unwrap_or_default().to_owned(),
+            title: next().unwrap_or_default().to_owned(),
         })
     }
 
@@ -146,7 +151,7 @@ mod tests {
 
     #[test]
     fn lines_are_read_and_foreign_panes_passed_over() {
-        let line = "44|%7|@8|$9|1234|1||9|60|12|3|0|100|30|1234:99:b-1|/w/log%20s/a%7C|task-t1-44|node|a|b";
+        let line = "44|%7|@8|1234|1||9|60|12|3|0|100|30|1234:99:b-1|/w/log%20s/a%7C|task-t1-44|node|a|b";
         let record = Record::parse(line).expect("ours");
         assert_eq!((record.launch, record.pane, record.pid, record.dead), (LaunchId(44), 7, 1234, true));
         assert_eq!(record.status, Some(ExitStatus { code: None, signal: Some(9) }));
@@ -157,9 +162,9 @@ mod tests {
             (record.name.as_str(), record.command.as_str(), record.title.as_str()),
             ("task-t1-44", "node", "a|b")
         );
-        let live = Record::parse("1|%1|@1|$1|5|0|||0|0|0|0|80|24|||n|c|").expect("ours");
+        let live = Record::parse("1|%1|@1|5|0|||0|0|0|0|80|24|||n").expect("ours");
         assert_eq!((live.status, live.process, live.log), (None, None, None));
-        for foreign in ["", "|%1|@1|$1|5|0|||0|0|0|0|80|24|||n|c|", "1|%1"] {
+        for foreign in ["", "|%1|@1|5|0|||0|0|0|0|80|24|||n", "1|%1"] {
             assert_eq!(Record::parse(foreign), None, "{foreign}");
         }
     }

@@ -22,6 +22,10 @@ pub(crate) struct Pane {
     pub(crate) record: Record,
     /// Who waits for the end of its process.
     watcher: Option<AbortHandle>,
+    /// Its process has ended, whether or not tmux knows.
+    ended: bool,
+    /// What its process wrote has had its time to be drained.
+    drained: bool,
 }
 
 impl Drop for Pane {
@@ -52,7 +56,7 @@ impl Registry {
             pane.record = record;
             return News { new: false, printed };
         }
-        self.panes.insert(launch, Pane { record, watcher: None });
+        self.panes.insert(launch, Pane { record, watcher: None, ended: false, drained: false });
         News { new: true, printed }
     }
 
@@ -78,6 +82,36 @@ impl Registry {
             Some(pane) => pane.watcher = Some(watcher),
             None => watcher.abort(),
         }
+    }
+
+    pub(crate) fn end(&mut self, launch: LaunchId) {
+        if let Some(pane) = self.panes.get_mut(&launch) {
+            pane.ended = true;
+        }
+    }
+
+    pub(crate) fn has_ended(&self, launch: LaunchId) -> bool {
+        self.panes.get(&launch).is_some_and(|pane| pane.ended)
+    }
+
+    pub(crate) fn drain(&mut self, launch: LaunchId) {
+        if let Some(pane) = self.panes.get_mut(&launch) {
+            pane.drained = true;
+        }
+    }
+
+    pub(crate) fn is_drained(&self, launch: LaunchId) -> bool {
+        self.panes.get(&launch).is_some_and(|pane| pane.drained)
+    }
+
+    /// How many panes are known.
+    pub(crate) fn len(&self) -> usize {
+        self.panes.len()
+    }
+
+    /// Whether every known pane is among `seen`.
+    pub(crate) fn is_within(&self, seen: &BTreeSet<u32>) -> bool {
+        self.launches.keys().all(|number| seen.contains(number))
     }
 
     /// Whose pane it is that printed; an unknown one is remembered until it is known.

@@ -1,17 +1,24 @@
 //! What sessions show.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use orch_core::{ExecutorError, LaunchId, ScreenView};
 
 use crate::executor::Inner;
 use crate::quote::Line;
-use crate::record::{FORMAT, Record};
+use crate::record::{LOOK_FORMAT, Record};
 use crate::server::unavailable;
 
 /// How many rows of history are looked at above the screen.
 const HISTORY: u32 = 50;
+/// The first of those rows, as tmux counts.
+const TOP: &str = "-50";
+/// One list of all panes is cheaper than single questions for more than one in so many.
+const MANY: usize = 4;
+
+/// A launch and its pane.
+type Target = (LaunchId, String);
 
 /// The screens of the given sessions, in one round trip as long as none of them vanished.
 pub(crate) async fn look(inner: &Arc<Inner>, launches: &[LaunchId]) -> Result<Vec<ScreenView>, ExecutorError> {
@@ -20,32 +27,60 @@ pub(crate) async fn look(inner: &Arc<Inner>, launches: &[LaunchId]) -> Result<Ve
     }
     let mut targets = known(inner, launches);
     if targets.len() < launches.len() {
-        inner.records(None).await?;
+        inner.records().await?;
         targets = known(inner, launches);
     }
-    let wanted: Vec<(LaunchId, String)> = targets.into_iter().collect();
+    let wanted: Vec<Target> = targets.into_iter().collect();
     let mut views = Vec::new();
-    let mut rest = wanted.as_slice();
+    if wanted.len() * MANY >= inner.registry(|registry| registry.len()) {
+        views = look_at_many(inner, &wanted).await?;
+    }
+    // Behind a pane that vanished tmux stopped, and one that somebody took out of the keeper was not listed.
+    let seen: BTreeSet<LaunchId> = views.iter().map(|view| view.launch).collect();
+    let missing: Vec<Target> = wanted.into_iter().filter(|(launch, _)| !seen.contains(launch)).collect();
+    let mut rest = missing.as_slice();
     while !rest.is_empty() {
-        let Some(replies) = inner.ask(&captures(rest)).await? else { break };
-        let done = replies.len().div_ceil(2).max(1);
-        for (replies, (launch, _)) in replies.chunks(2).zip(rest) {
-            if let [Ok(told), Ok(rows)] = replies
-                && let Some(record) = Record::parse(told).filter(|record| record.launch == *launch)
-            {
-                views.push(view(&record, rows));
-            }
-        }
-        // A pane that vanished ended the line: go on behind it.
-        rest = rest.get(done..).unwrap_or_default();
+        let (found, done) = look_at_few(inner, rest).await?;
+        views.extend(found);
+        rest = rest.get(done.max(1)..).unwrap_or_default();
     }
     Ok(views)
+}
+
+/// From one list of all panes and a capture each.
+async fn look_at_many(inner: &Arc<Inner>, wanted: &[Target]) -> Result<Vec<ScreenView>, ExecutorError> {
+    let Some(link) = inner.link(false).await? else { return Ok(Vec::new()) };
+    let mut line = Line::new().command(["list-panes", "-s", "-t", &link.keeper, "-F", LOOK_FORMAT]);
+    for (_, target) in wanted {
+        capture(&mut line, target);
+    }
+    let Some(replies) = inner.ask(&line).await? else { return Ok(Vec::new()) };
+    let Some((Ok(told), captures)) = replies.split_first() else { return Ok(Vec::new()) };
+    let records = told.lines().filter_map(Record::parse).map(|record| (record.launch, record));
+    let records: BTreeMap<LaunchId, Record> = records.collect();
+    let views = captures.iter().zip(wanted).filter_map(|(rows, (launch, target))| {
+        let record = records.get(launch).filter(|record| record.target() == *target)?;
+        Some(view(record, rows.as_deref().ok()?))
+    });
+    Ok(views.collect())
+}
+
+/// From a question and a capture each, up to a pane that vanished; and how many targets are dealt with.
+async fn look_at_few(inner: &Arc<Inner>, wanted: &[Target]) -> Result<(Vec<ScreenView>, usize), ExecutorError> {
+    let Some(replies) = inner.ask(&questions(wanted)).await? else { return Ok((Vec::new(), wanted.len())) };
+    let views = replies.chunks(2).zip(wanted).filter_map(|(replies, (launch, _))| match replies {
+        [Ok(told), Ok(rows)] => {
+            Record::parse(told).filter(|record| record.launch == *launch).map(|record| view(&record, rows))
+        }
+        _ => None,
+    });
+    Ok((views.collect(), replies.len().div_ceil(2)))
 }
 
 /// The screen of one pane that was just found.
 pub(crate) async fn look_at(inner: &Arc<Inner>, record: &Record) -> Result<ScreenView, ExecutorError> {
     let launch = record.launch;
-    let line = captures(&[(launch, record.target())]);
+    let line = questions(&[(launch, record.target())]);
     let replies = inner.ask(&line).await?.ok_or_else(|| unavailable("the server is gone"))?;
     let [Ok(told), Ok(rows)] = replies.as_slice() else { return Err(ExecutorError::NotFound { launch }) };
     let record = Record::parse(told).filter(|record| record.launch == launch);
@@ -63,20 +98,23 @@ pub(crate) fn activity(record: &Record) -> u64 {
 }
 
 fn known(inner: &Inner, launches: &[LaunchId]) -> BTreeMap<LaunchId, String> {
-    let target = |launch: &LaunchId| {
+    let target = |launch: &LaunchId| -> Option<Target> {
         inner.registry(|registry| registry.record(*launch).map(|record| (*launch, record.target())))
     };
     launches.iter().filter_map(target).collect()
 }
 
-fn captures(targets: &[(LaunchId, String)]) -> Line {
-    let top = format!("-{HISTORY}");
+fn questions(targets: &[Target]) -> Line {
     let mut line = Line::new();
     for (_, target) in targets {
-        line.push(["display-message", "-p", "-t", target, FORMAT]);
-        line.push(["capture-pane", "-p", "-t", target, "-S", &top]);
+        line.push(["display-message", "-p", "-t", target, LOOK_FORMAT]);
+        capture(&mut line, target);
     }
     line
+}
+
+fn capture(line: &mut Line, target: &str) {
+    line.push(["capture-pane", "-p", "-t", target, "-S", TOP]);
 }
 
 fn view(record: &Record, captured: &str) -> ScreenView {
