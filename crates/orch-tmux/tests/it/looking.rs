@@ -60,7 +60,7 @@ async fn a_hundred_screens_come_in_one_look() {
     assert_eq!(views.len(), 100);
     // One that somebody takes out of the keeper is seen all the same.
     let window = world.ask_tmux(&["display-message", "-p", "-t", "=task-t7-7:", "#{window_id}"]);
-    world.tmux(&["unlink-window", "-t", &format!("=orch-keeper:{window}")]);
+    assert!(world.tmux(&["unlink-window", "-t", &format!("=orch-keeper:{window}")]).status.success());
     assert_eq!(tmux.look(&launches).await.expect("looked").len(), 100);
     assert_eq!(tmux.list().await.expect("listed").len(), 100);
     // One that vanishes behind our back takes only itself away.
