@@ -27,12 +27,6 @@ pub(crate) fn lines(lines: &[String]) {
     }
 }
 
-/// Writes text for people to standard error, at once.
-pub(crate) fn notice(text: &str) {
-    use std::io::Write;
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
-}
-
 /// Outside of strings JSON is plain ASCII, so what is replaced here is inside of one.
 fn harmless(text: String) -> String {
     let acts = |c: char| c >= '\u{7f}' && escape_line(c.encode_utf8(&mut [0; 4])).starts_with('\\');
