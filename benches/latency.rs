@@ -2,6 +2,8 @@
 //! real tmux, the journal, the local forge (PERFORMANCE goal 13), beside a bare `git worktree add` and
 //! `tmux new-session` in the same run. A chain of tasks, each waiting for the one before.
 
+#![expect(clippy::print_stdout, reason = "a bench reports by printing")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
