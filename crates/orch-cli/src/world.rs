@@ -66,6 +66,9 @@ impl Fleet {
         let plan = manifest.plan().clone();
         let agents = agents(&plan, &settings)?;
         workdir.make_rooms()?;
+        for dir in [workdir.root().to_owned(), workdir.root().join("prompts"), workdir.root().join("logs")] {
+            remove_leftovers(&dir)?;
+        }
         let opened = Journal::<Entry>::open_with(&workdir.journal(), faults())?;
         let state = State::fold(&opened.records);
         let edits = edits(&manifest, &state, &opened.records, &workdir)?;
@@ -175,7 +178,11 @@ impl Fleet {
             return Ok(false);
         }
         let socket = self.plan.socket.map(Utf8PathBuf::from);
-        for path in socket.into_iter().chain([self.workdir.effects_lock(), self.workdir.lock()]) {
+        // Whoever starts the server anew writes its settings anew.
+        let settings = self.workdir.root().join("tmux");
+        let _ = std::fs::remove_dir_all(settings);
+        let pulls = self.workdir.root().join("pulls.json.lock");
+        for path in socket.into_iter().chain([pulls, self.workdir.effects_lock(), self.workdir.lock()]) {
             match std::fs::remove_file(&path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(Failure::other(format!("cannot remove {path}: {error}")));
