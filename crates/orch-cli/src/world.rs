@@ -67,7 +67,7 @@ impl Fleet {
         let agents = agents(&plan, &settings)?;
         workdir.make_rooms()?;
         for dir in [workdir.root().to_owned(), workdir.root().join("prompts"), workdir.root().join("logs")] {
-            remove_leftovers(&dir)?;
+            orch_runtime::remove_leftovers(&dir)?;
         }
         let opened = Journal::<Entry>::open_with(&workdir.journal(), faults())?;
         let state = State::fold(&opened.records);
