@@ -8,7 +8,7 @@ use camino::Utf8PathBuf;
 use orch_core::{ExecutorError, Fingerprint, Key, LaunchId, SessionInput};
 
 use crate::config::write_private;
-use crate::executor::{Inner, broken_off};
+use crate::inner::{Inner, broken_off};
 use crate::quote::{Line, unformatted};
 use crate::record::Record;
 use crate::screen::look_at;

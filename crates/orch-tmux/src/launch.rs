@@ -12,7 +12,7 @@ use orch_process::identify;
 use rustix::fs::{Access, access};
 
 use crate::config::write_private;
-use crate::executor::{Inner, broken_off};
+use crate::inner::{Inner, broken_off};
 use crate::quote::{Line, shell_quoted, undated, unformatted};
 use crate::record::{FORMAT, Record, process_option, to_option};
 use crate::server::{Link, unavailable};

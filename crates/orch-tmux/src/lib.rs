@@ -28,6 +28,7 @@ mod config;
 mod control;
 mod events;
 mod executor;
+mod inner;
 mod input;
 mod launch;
 mod quote;

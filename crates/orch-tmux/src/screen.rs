@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use orch_core::{ExecutorError, LaunchId, ScreenView};
 
-use crate::executor::Inner;
+use crate::inner::Inner;
 use crate::quote::Line;
 use crate::record::{LOOK_FORMAT, Record};
 use crate::server::unavailable;

@@ -9,7 +9,9 @@ async fn screens_are_text_with_history_title_and_cursor() {
     let script = "printf '\\033]2;⠋ it;s #{x} | busy\\007'; i=0; while [ $i -lt 100 ]; do echo \"row $i   \"; i=$((i+1)); \
         done; printf '\\033[31mred\\033[0m > '; exec sleep 600";
     tmux.launch(&world.script(1, script)).await.expect("launched");
-    let view = shows(&tmux, 1, "red").await;
+    shows(&tmux, 1, "red").await;
+    let sleeps = || async { screen(&tmux, 1).await.filter(|view| view.process == "sleep") };
+    let view = until("the foreground process's name", sleeps).await;
     assert_eq!((view.title.as_str(), view.process.as_str()), ("⠋ it;s #{x} | busy", "sleep"));
     let rows: Vec<&str> = view.text.lines().collect();
     assert_eq!((rows[0], rows.len()), ("row 21", 80), "50 rows of history above 30 on the screen");
