@@ -1,5 +1,7 @@
 //! What a large plan costs: `cargo bench -p orch-core --bench plan`.
 
+#![expect(clippy::disallowed_types, reason = "a bench measures time")]
+
 use std::time::Instant;
 
 use orch_core::{
