@@ -7,7 +7,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use orch_core::{
     AgentProfile, BranchName, Config, DefaultPolicy, EndMode, EndSpec, Entry, Executor, ExecutorKind, ForgeKind, Input,
-    Manifest, MergeMode, Orchestrator, Parsed, Plan, Ports, Seen, State, Status, TaskId, Vcs,
+    Manifest, MergeMode, Orchestrator, Parsed, Plan, Ports, PromptVia, Seen, State, Status, TaskId, Vcs,
 };
 use orch_git::{GitConfig, GitVcs, LocalForge, LocalForgeConfig, Remote};
 use orch_runtime::{
@@ -270,6 +270,16 @@ fn agents(plan: &Plan, settings: &Settings) -> Result<BTreeMap<String, AgentProf
         let name = plan.agent_of(task);
         let built_in = (name == "shell").then(AgentProfile::shell);
         match settings.profile(name, built_in) {
+            Some(profile) if profile.prompt == PromptVia::Paste => {
+                return Err(Failure::input(format!(
+                    "[agents.{name}] prompt = \"paste\" is not in this build; use \"argument\", \"file\" or \"stdin\""
+                )));
+            }
+            Some(_) if settings.agents.get(name).is_some_and(|said| !said.answers.is_empty()) => {
+                return Err(Failure::input(format!(
+                    "[agents.{name}] answers are not in this build: dialogs go to a person; take them out"
+                )));
+            }
             Some(profile) => {
                 agents.insert(name.to_owned(), profile);
             }
