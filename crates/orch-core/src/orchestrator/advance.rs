@@ -57,8 +57,8 @@ impl Orchestrator {
             return Next::Record(Record::Status(change));
         }
         if let Some(session) = &task.session {
-            if session.teardown && !self.is_paused(task) {
-                return self.take_down(pass, id, task, session);
+            if session.teardown {
+                return if self.is_paused(task) { Next::Nothing } else { self.take_down(pass, id, task, session) };
             }
             return self.eyes.exit_of(session).map_or(Next::Nothing, |_| Next::Look(Look::Work(id.clone())));
         }
