@@ -79,6 +79,8 @@ pub struct GitVcs {
     /// Written by whoever removes worktrees, read by whoever makes one.
     worktrees: RwLock<()>,
     making: Semaphore,
+    /// How many `making` lets in at once.
+    makers: u32,
     paths: PathLocks,
 }
 
@@ -103,6 +105,7 @@ impl GitVcs {
         }
         let outside = Repo::discover(git.clone(), Utf8Path::new("/"));
         let baseline = Baseline::open(&config.baseline, &common, outside).await?;
+        let makers = available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
         Ok(Self {
             repo: Repo::at(git, &top, &common),
             common,
@@ -113,7 +116,8 @@ impl GitVcs {
             baseline,
             fetched: Mutex::default(),
             worktrees: RwLock::default(),
-            making: Semaphore::new(available_parallelism().map_or(1, usize::from)),
+            making: Semaphore::new(makers as usize),
+            makers,
             paths: PathLocks::default(),
         })
     }

@@ -73,9 +73,30 @@ impl GitVcs {
     }
 
     async fn add_worktree(&self, worktree: &Utf8Path, branch: &[&str], commit: &str) -> Result<(), VcsError> {
-        let _slot = self.making.acquire().await;
+        let slot = self.making.acquire().await;
         let call = self.repo.write(["worktree", "add", "--quiet"]).args(branch.iter().copied());
-        call.args(["--", worktree.as_str(), commit]).ok().await.map(drop)
+        let added = call.args(["--", worktree.as_str(), commit]).ok().await.map(drop);
+        drop(slot);
+        match (&added, branch) {
+            (Err(VcsError::Git { stderr, .. }), [.., name]) if read_half_made(stderr) => {
+                self.add_worktree_alone(worktree, name, commit).await
+            }
+            (Err(VcsError::Git { stderr, .. }), []) if read_half_made(stderr) => {
+                self.add_worktree_alone(worktree, commit, commit).await
+            }
+            _ => added,
+        }
+    }
+
+    /// Adds a worktree while no other is being made, with its branch if that was made already.
+    async fn add_worktree_alone(&self, worktree: &Utf8Path, branch: &str, commit: &str) -> Result<(), VcsError> {
+        let _all = self.making.acquire_many(self.makers).await;
+        let call = self.repo.write(["worktree", "add", "--quiet"]);
+        let call = match self.repo.commit_of(&format!("refs/heads/{branch}")).await? {
+            Some(_) => call.args(["--", worktree.as_str(), branch]),
+            None => call.args(["--no-track", "-b", branch, "--", worktree.as_str(), commit]),
+        };
+        call.ok().await.map(drop)
     }
 
     /// Why the worktree could not be added: perhaps somebody made a branch of that name just now.
@@ -137,6 +158,11 @@ pub(super) fn start_ref(task: &TaskId) -> String {
 
 fn taken(branch: &BranchName, tip: Sha) -> VcsError {
     VcsError::BranchTaken { branch: branch.clone(), tip }
+}
+
+/// Whether git stumbled over another worktree that was being made: it reads what it keeps of all of them.
+fn read_half_made(stderr: &str) -> bool {
+    stderr.contains("failed to read") && stderr.contains("/worktrees/")
 }
 
 fn in_the_way(worktree: &Utf8Path, what: &str) -> VcsError {

@@ -55,12 +55,17 @@ impl GitVcs {
         branch: &BranchName,
         by: &Signature,
     ) -> Result<Sha, VcsError> {
-        if source.merge_base.is_some() && self.version < GitVersion::MERGE_BASE {
+        let base = match &source.merge_base {
+            // A tip that only grew shares more with this branch than its old tip: history knows best.
+            Some(base) if self.reaches(base, &source.tip).await? => None,
+            base => base.as_ref(),
+        };
+        if base.is_some() && self.version < GitVersion::MERGE_BASE {
             let what = format!("a merge of {}", source.label);
             let why = format!("git {} is needed for it, this is {}", GitVersion::MERGE_BASE, self.version);
             return Err(VcsError::Refused { what, why });
         }
-        let tree = match self.repo.merge_trees(source.merge_base.as_ref(), head, &source.tip).await? {
+        let tree = match self.repo.merge_trees(base, head, &source.tip).await? {
             Merged::Clean(tree) => tree,
             Merged::Conflict(files) => return Err(VcsError::Conflict { with: source.label.clone(), files }),
         };
