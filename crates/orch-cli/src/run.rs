@@ -104,22 +104,29 @@ impl Tick {
     }
 }
 
-/// Ends when a person or the system wants this process to end.
-pub(crate) async fn interrupted() {
+/// Ends when a person or the system wants this process to end, from this call on.
+pub(crate) fn interrupted() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let wait = |kind: SignalKind| async move {
-        match signal(kind) {
-            Ok(mut signal) => {
-                signal.recv().await;
+    let wait = |kind: SignalKind| {
+        let told = signal(kind);
+        async move {
+            match told {
+                Ok(mut signal) => {
+                    signal.recv().await;
+                }
+                // Without a handler the signal ends the process by itself, which agents survive as well.
+                Err(_) => std::future::pending().await,
             }
-            // Without a handler the signal ends the process by itself, which agents survive as well.
-            Err(_) => std::future::pending().await,
         }
     };
-    tokio::select! {
-        () = wait(SignalKind::interrupt()) => {}
-        () = wait(SignalKind::terminate()) => {}
-        () = wait(SignalKind::hangup()) => {}
+    let waits = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(wait);
+    async move {
+        let [interrupt, terminate, hangup] = waits;
+        tokio::select! {
+            () = interrupt => {}
+            () = terminate => {}
+            () = hangup => {}
+        }
     }
 }
 

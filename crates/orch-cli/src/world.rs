@@ -12,7 +12,7 @@ use orch_core::{
 use orch_git::{GitConfig, GitVcs, LocalForge, LocalForgeConfig, Remote};
 use orch_runtime::{
     Answer, Cleared, ControlServer, DieAt, DriveError, Driver, EffectsLock, Ending, Faults, Journal, Mode, NoFaults,
-    Notifier, Observer, PlanFile, Request, Requests, Settings, SocketPlaces, Workdir, WorkdirLock, World,
+    Notifier, Observer, PlanFile, Request, Requests, Settings, SocketPlaces, Workdir, WorkdirLock, World, holder,
     parent_environment, user_settings_path,
 };
 use orch_tmux::{TmuxConfig, TmuxExecutor};
@@ -58,13 +58,17 @@ impl Fleet {
     pub(crate) async fn open(workdir: Workdir, wishes: Wishes) -> Result<Self, Failure> {
         let places = SocketPlaces::from_env();
         let control = workdir.control_socket(&places)?;
+        let parent_env = parent_environment();
+        // A lock is a change on disk too, so bad input is found before it is taken.
+        let early = if holder(&workdir)?.is_none() { Some(Said::read(&workdir, &parent_env)?) } else { None };
         let lock = WorkdirLock::acquire(&workdir, Some(&control)).await?;
         let effects = EffectsLock::drain(&workdir, ORPHANS, &lock).await?;
-        let parent_env = parent_environment();
-        let settings = Settings::load(user_settings_path(&parent_env).as_deref(), Some(&workdir.settings()))?;
-        let (manifest, text) = read_manifest(&workdir)?;
+        let still = |said: &Said| std::fs::read(workdir.manifest()).is_ok_and(|text| text == said.text);
+        let Said { settings, manifest, text, agents } = match early.filter(still) {
+            Some(said) => said,
+            None => Said::read(&workdir, &parent_env)?,
+        };
         let plan = manifest.plan().clone();
-        let agents = agents(&plan, &settings)?;
         workdir.make_rooms()?;
         for dir in [workdir.root().to_owned(), workdir.root().join("prompts"), workdir.root().join("logs")] {
             orch_runtime::remove_leftovers(&dir)?;
@@ -245,6 +249,23 @@ pub(crate) async fn attach_argv(workdir: &Workdir, task: &TaskId) -> Result<Vec<
     let conf_dir = workdir.root().join("tmux");
     let config = TmuxConfig { socket, conf_dir, marker: workdir.root().to_string(), stdin_guard: None };
     Ok(TmuxExecutor::connect(config).await?.attach_argv(session.launch).await?)
+}
+
+/// What people wrote: settings and manifest, checked.
+struct Said {
+    settings: Settings,
+    manifest: Manifest,
+    text: Vec<u8>,
+    agents: BTreeMap<String, AgentProfile>,
+}
+
+impl Said {
+    fn read(workdir: &Workdir, parent_env: &BTreeMap<String, String>) -> Result<Self, Failure> {
+        let settings = Settings::load(user_settings_path(parent_env).as_deref(), Some(&workdir.settings()))?;
+        let (manifest, text) = read_manifest(workdir)?;
+        let agents = agents(manifest.plan(), &settings)?;
+        Ok(Self { settings, manifest, text, agents })
+    }
 }
 
 /// Reads the manifest; all its problems at once.

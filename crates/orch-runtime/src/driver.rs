@@ -133,6 +133,9 @@ pub struct Driver<'a> {
     inbox: mpsc::UnboundedReceiver<Vec<Input>>,
     outbox: mpsc::UnboundedSender<Vec<Input>>,
     in_flight: usize,
+    /// Looks that were asked for and not begun.
+    wanted: BTreeSet<Look>,
+    looked: bool,
     failure: Option<DriveError>,
 }
 
@@ -161,6 +164,8 @@ impl<'a> Driver<'a> {
             inbox,
             outbox,
             in_flight: 0,
+            wanted: BTreeSet::new(),
+            looked: false,
             failure: None,
         }
     }
@@ -213,6 +218,7 @@ impl<'a> Driver<'a> {
         };
         let step = self.engine.stop(&self.clock.now());
         self.commit(vec![step])?;
+        self.check_edits()?;
         self.checkpoint.write(&self.engine, &self.journal)?;
         Ok((ending, answers))
     }
@@ -296,6 +302,14 @@ impl<'a> Driver<'a> {
     }
 
     fn look(&mut self, looks: BTreeSet<Look>) {
+        self.wanted.extend(looks);
+        // Looks that take longer than their interval would follow each other for ever; where nothing is
+        // left to do, those under way are the last.
+        if self.looked && self.engine.outlook() != Outlook::Working {
+            return;
+        }
+        let looks = std::mem::take(&mut self.wanted);
+        self.looked |= !looks.is_empty();
         for plan in LookPlan::of(looks, &self.engine) {
             let (world, outbox) = (self.world.clone(), self.outbox.clone());
             let logs = match plan {

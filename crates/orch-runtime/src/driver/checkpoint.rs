@@ -100,8 +100,12 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Writes the manifest; its state fields show everything that the journal holds now.
+    /// Writes the manifest; its state fields show everything that the journal holds now. An edit that
+    /// was not looked at yet stays as it is.
     pub(super) fn write(&mut self, engine: &Orchestrator, journal: &Journal<Entry>) -> Result<(), FileError> {
+        if stamp(&self.path) != self.stamp && self.differs() {
+            return Ok(());
+        }
         let tasks = engine.state().project(&engine.config().layout, self.executor);
         let cursor = journal.cursor();
         let projection = Projection {
@@ -116,6 +120,10 @@ impl Checkpoint {
             self.text = text;
         }
         self.stamp = stamp(&self.path);
+        if self.differs() {
+            // Someone was faster than the stamp: their edit must not pass for what was written here.
+            self.stamp = None;
+        }
         self.projected = tasks;
         self.dirty = false;
         self.written_at = Instant::now();
@@ -174,6 +182,11 @@ impl Checkpoint {
                 Ok(change.map_or(Edit::None, |what| Edit::Taken(Box::new(seen(format!("edited by hand: {what}"))))))
             }
         }
+    }
+
+    /// Whether the file is there and holds something else than what was written or taken in last.
+    fn differs(&self) -> bool {
+        fs::read(&self.path).is_ok_and(|bytes| bytes != self.text)
     }
 
     /// A task whose state fields are not what was written last.
