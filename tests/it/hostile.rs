@@ -1,0 +1,115 @@
+//! Text from manifests, files and agents is data, and a repository's configuration runs nothing.
+
+use orch::core::Status;
+use serde_json::json;
+
+use crate::fleet::Fleet;
+
+/// Text that does something wherever it is taken for more than text; `CANARY` is a path that must not come to be.
+const HOSTILE: [&str; 9] = [
+    "\"quotes' \\ and \\\" more",
+    "$(touch CANARY) `touch CANARY`",
+    "; touch CANARY; & touch CANARY | touch CANARY",
+    "--upload-pack=touch CANARY",
+    "-rf",
+    "#{pane_pid} #(touch CANARY) %1 $1 ~ * ?",
+    "\u{1b}]0;title\u{7}\u{1b}[2J\u{1b}[31mred\u{1b}P+q\u{1b}\\",
+    "\u{202e}desrever\u{2066}\u{feff}\u{200b}",
+    "{prompt} {worktree} %s %n \u{85} trailing;",
+];
+
+fn canary(fleet: &Fleet, text: &str) -> String {
+    text.replace("CANARY", fleet.root.join("out/canary").as_str())
+}
+
+#[test]
+fn hostile_text_reaches_the_agent_byte_for_byte_and_nothing_else() {
+    let texts = HOSTILE.join("\n");
+    let names = ["a b.txt", "-n", "q'\"q.txt", "$(touch canary).txt", "`x`;y.txt", "ünï\u{202e}.txt", "new\nline.txt"];
+    let fleet = Fleet::new(&json!({"phases": []}));
+    let (texts, title) = (canary(&fleet, &texts), canary(&fleet, &HOSTILE.join(" ")));
+    let tasks = json!([
+        {"id": "own", "prompt": texts, "title": title, "files": ["own/"], "branch": "x/$(touch-canary);`y`'q"},
+        {"id": "made", "issue": 3, "body": texts, "title": title, "files": names},
+    ]);
+    let mut manifest = fleet.manifest();
+    manifest["project"] = title.clone().into();
+    manifest["phases"] = json!([{"name": title, "tasks": tasks}]);
+    fleet.write("w/manifest.json", &serde_json::to_vec(&manifest).expect("JSON"));
+    let keep = "printf %s \"$prompt\" >\"$out/prompt-$task\"\nprintf %s \"$prompt\"\n";
+    fleet.plan(
+        "own",
+        &format!("{keep}mkdir own; cd own\nfor name in a 'b c' '-d' 'e;f' \"g'h\"; do work \"$name\"; done"),
+    );
+    fleet.plan(
+        "made",
+        &format!("{keep}printf 'x\\n' >./-n\nprintf 'y\\n' >'new\nline.txt'\ngit add -A\ngit commit -q -m \"$prompt\""),
+    );
+
+    let ended = fleet.orch_exits(&["run", "--until", "merged"], 0);
+
+    let journal = fleet.audit();
+    assert!(journal.statuses().values().all(|status| *status == Status::Merged), "{:?}", journal.statuses());
+    let own = fleet.read("out/prompt-own");
+    assert_eq!(own.get(..texts.len()), Some(texts.as_str()), "the prompt stands first, byte for byte");
+    for made in [fleet.read("out/prompt-made"), ended.said.clone(), fleet.pulls()[0]["title"].to_string()] {
+        let acts = |c: char| c.is_control() && c != '\n' || ('\u{202a}'..='\u{202e}').contains(&c);
+        assert!(!made.contains(acts), "{made:?}");
+    }
+    assert_no_canary(&fleet);
+    assert_eq!(fleet.git("origin.git", &["show", "main:new\nline.txt"]), "y");
+}
+
+/// Fails if a file was made whose name tells that text was run.
+fn assert_no_canary(fleet: &Fleet) {
+    let mut rooms = vec![fleet.root.clone()];
+    while let Some(room) = rooms.pop() {
+        for entry in room.read_dir_utf8().expect("a directory").flatten() {
+            assert_ne!(entry.file_name(), "canary", "{}", entry.path());
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                rooms.push(entry.into_path());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_prompt_with_nul_is_refused() {
+    let fleet = Fleet::new(&json!({"phases": [{"name": "one", "tasks": [{"id": "t1", "prompt": "a\u{0}b"}]}]}));
+    let ended = fleet.orch_exits(&["run"], 2);
+    assert!(ended.said.contains("NUL"), "{}", ended.said);
+}
+
+#[test]
+fn what_an_agent_configures_runs_nothing_and_needs_a_person() {
+    let cases = [
+        ("core.hooksPath", "git config core.hooksPath \"$out/hooks\""),
+        ("core.fsmonitor", "git config core.fsmonitor \"touch $out/canary\""),
+        ("filter.x.clean", "git config filter.x.clean \"touch $out/canary\"; echo '* filter=x' >.gitattributes"),
+        ("include.path", "git config include.path \"$out/more\""),
+        (
+            "hooks",
+            "common=$(git rev-parse --git-common-dir); mkdir -p \"$common/hooks\"; cp \"$out/hooks/pre-push\" \"$common/hooks/\"",
+        ),
+    ];
+    for (what, script) in cases {
+        let fleet = Fleet::new(
+            &json!({"phases": [{"name": "one", "tasks": [{"id": "t1", "files": ["a.txt", ".gitattributes"]}]}]}),
+        );
+        std::fs::create_dir(fleet.root.join("out/hooks")).expect("a directory");
+        let touch = format!("#!/bin/sh\ntouch {}/out/canary\n", fleet.root);
+        for hook in ["pre-push", "post-checkout", "reference-transaction", "post-merge"] {
+            let path = fleet.root.join("out/hooks").join(hook);
+            std::fs::write(&path, &touch).expect("a hook");
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");
+        }
+        fleet.write("out/more", format!("[core]\nfsmonitor = touch {}/out/canary\n", fleet.root).as_bytes());
+        fleet.plan("t1", &format!("work a.txt\nrm -f \"$out/canary\"\n{script}\n"));
+        fleet.orch_exits(&["run", "--until", "merged"], 3);
+        let journal = fleet.audit();
+        let task = journal.task("t1");
+        let reason = task.reason.clone().unwrap_or_default();
+        assert!(task.needs_human && reason.to_lowercase().contains(&what.to_lowercase()), "{what}: {reason}");
+        assert_no_canary(&fleet);
+    }
+}
