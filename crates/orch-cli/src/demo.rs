@@ -29,7 +29,7 @@ const MANIFEST: &str = include_str!("demo/manifest.json");
 const SETTINGS: &str = include_str!("demo/orch.toml");
 const AGENT: &str = include_str!("demo/agent.sh");
 const CHECK: &str = include_str!("demo/check.sh");
-/// The files that the seed's eight tasks are about.
+/// The files that the eight tasks are about.
 const FILES: [&str; 5] =
     ["ceo_root_manager.js", "workspace_validator.js", "kill_switch.js", "container_executor.js", "egress_proxy.js"];
 

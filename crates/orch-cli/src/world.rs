@@ -296,6 +296,11 @@ fn agents(plan: &Plan, settings: &Settings) -> Result<BTreeMap<String, AgentProf
                     "[agents.{name}] prompt = \"paste\" is not in this build; use \"argument\", \"file\" or \"stdin\""
                 )));
             }
+            Some(profile) if profile.resume.iter().flatten().any(|part| part.contains("{session_id}")) => {
+                return Err(Failure::input(format!(
+                    "[agents.{name}] resume wants {{session_id}}, which this build cannot learn; leave it out, or leave resume out to start anew"
+                )));
+            }
             Some(_) if settings.agents.get(name).is_some_and(|said| !said.answers.is_empty()) => {
                 return Err(Failure::input(format!(
                     "[agents.{name}] answers are not in this build: dialogs go to a person; take them out"

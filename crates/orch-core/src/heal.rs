@@ -249,7 +249,7 @@ pub trait HealPolicy: Send + Sync {
     fn decide(&self, case: &Case, limits: &Limits, now: Timestamp) -> Decision;
 }
 
-/// The policy of PRODUCT's table.
+/// The policy that orch runs with: the table in `decide`, with every threshold from [`Limits`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DefaultPolicy;
 

@@ -91,7 +91,7 @@ impl Act for Init {
         } else {
             let (root, manifest) = (escape_line(workdir.root().as_str()), escape_line(workdir.manifest().as_str()));
             shell.text(&format!(
-                "made the workdir {root} for {}\nnext: `orch analyze`, or write tasks into {manifest} and check them with `orch validate`; then `orch run`\n",
+                "made the workdir {root} for {}\nnext: write tasks into {manifest} and check them with `orch validate`; then `orch run`\n",
                 escape_line(&site.project)
             ))?;
         }
