@@ -2,6 +2,7 @@
 
 mod claims;
 mod crash;
+mod examples;
 mod fleet;
 mod hostile;
 mod journal;

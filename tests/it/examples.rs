@@ -1,0 +1,22 @@
+//! The examples run and end as they say.
+
+use std::process::Command;
+
+fn last_line(name: &str) -> String {
+    let here = std::env::current_exe().expect("this test's program");
+    let program = here.ancestors().nth(2).expect("the profile's directory").join("examples").join(name);
+    let done = Command::new(&program).output().unwrap_or_else(|e| panic!("{}: {e}", program.display()));
+    assert!(done.status.success(), "{name}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8_lossy(&done.stdout).lines().last().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_policy_of_ones_own_decides() {
+    assert_eq!(last_line("heal_policy"), "NeedsPerson");
+}
+
+#[test]
+fn the_loop_by_hand_gets_there() {
+    let line = last_line("drive_by_hand");
+    assert!(line.ends_with("records, Goal"), "{line}");
+}
