@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use camino::Utf8Path;
-use orch_core::{ExecutorError, LaunchSpec};
+use orch_core::{EndMode, EndSpec, ExecutorError, LaunchSpec, Millis};
 use orch_process::identify;
 use rustix::fs::{Access, access};
 
@@ -21,6 +21,8 @@ use crate::server::{Link, unavailable};
 const LONGEST_ARGUMENT: usize = 100 * 1024;
 /// Arguments and environment together, in bytes; macOS takes 1 MiB.
 const LARGEST_START: usize = 900 * 1024;
+/// How long the proof that survivors of an earlier start are gone is waited for.
+const SURVIVORS: Millis = Millis(5000);
 /// Where `env` is on every system.
 const ENV: &str = "/usr/bin/env";
 /// Variables that tmux sets by itself, whatever `-e` says.
@@ -79,6 +81,7 @@ fn check_sizes(spec: &LaunchSpec) -> Result<(), ExecutorError> {
 /// starting it.
 pub(crate) async fn start(inner: &Arc<Inner>, spec: &LaunchSpec) -> Result<Record, ExecutorError> {
     open_log(&spec.log).map_err(|error| refused(&format!("log {}", spec.log), &error.to_string()))?;
+    end_survivors(inner, spec).await?;
     note_worktree(inner, spec).map_err(|error| unavailable(format!("{}: {error}", inner.config.conf_dir)))?;
     let Some(link) = inner.link(true).await? else { return Err(unavailable("the server did not start")) };
     let name = session_name(spec);
@@ -104,6 +107,19 @@ pub(crate) async fn start(inner: &Arc<Inner>, spec: &LaunchSpec) -> Result<Recor
         }
     }
     Err(unavailable(format!("the name {name} is taken by other sessions")))
+}
+
+/// A note of this launch without a session of it: an earlier start got this far, and its server is gone.
+/// What it started may have survived, and must not run beside its successor.
+async fn end_survivors(inner: &Inner, spec: &LaunchSpec) -> Result<(), ExecutorError> {
+    if !inner.config.launch_file(spec.launch).exists() {
+        return Ok(());
+    }
+    let left = EndSpec { launch: spec.launch, process: None, mode: EndMode::Kill, patience: SURVIVORS };
+    if inner.target(&left, None).kill(left.patience).await {
+        return Ok(());
+    }
+    Err(unavailable(format!("what an earlier start of launch {} left running could not be ended", spec.launch)))
 }
 
 async fn started(inner: &Arc<Inner>, link: &Link, text: &str) -> Result<Record, ExecutorError> {

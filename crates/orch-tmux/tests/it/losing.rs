@@ -37,6 +37,20 @@ async fn a_lost_launch_is_found_by_its_marks_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_launch_done_again_ends_what_survived_of_it_first() {
+    let world = World::new();
+    let tmux = world.connect().await;
+    let script = "trap '' HUP TERM; echo ready; while :; do sleep 1; done";
+    let first = ready(&world, &tmux, 1, script).await.process.expect("identified");
+    signal(&identify(world.server_pid()).expect("it lives"), Signal::KILL);
+    event(&tmux, ExecutorEvent::Lost).await;
+    assert!(alive(&first), "it ignores hang-ups");
+    let second = ready(&world, &tmux, 1, script).await.process.expect("identified");
+    assert!(!alive(&first), "two would run at once");
+    assert!(alive(&second));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broken_connection_is_made_anew_and_nothing_is_lost() {
     let world = World::new();
     let tmux = world.connect().await;
