@@ -77,7 +77,8 @@ impl Orchestrator {
         for task in self.queues.sessions().cloned().collect::<Vec<_>>() {
             let Some((_, session)) = self.live(&task) else { continue };
             let launch = session.launch;
-            let older = self.eyes.started_at(launch).is_some_and(|started| first || started < asked);
+            // A list that was asked for before the session began says nothing of it.
+            let older = self.eyes.started_at(launch).is_some_and(|started| started < asked);
             if !listed.contains(&launch) && older && self.eyes.exit_of(session).is_none() {
                 let evidence = Evidence { exit: Some(ExitStatus::default()), ..Evidence::default() };
                 let mut case = self.case(&task, Signal::Lost, "it ended without an exit status");
