@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::backend::SessionInput;
+use crate::backend::{Key, SessionInput};
 use crate::id::AttemptNo;
 use crate::plan::wire_enum;
 use crate::time::{Millis, Timestamp};
@@ -109,8 +109,8 @@ wire_enum!(
         PrepareFailed = "prepareFailed",
         /// The process could not be started.
         LaunchFailed = "launchFailed",
-        /// Publishing failed and may work later.
-        PublishDelayed = "publishDelayed",
+        /// Something outside could not be reached and may be later.
+        Delayed = "delayed",
         /// Publishing was refused for good.
         PublishRefused = "publishRefused",
         /// A required check failed.
@@ -144,6 +144,9 @@ pub struct Case {
     pub feedback_rounds: u32,
     /// Relaunches without progress between them.
     pub relaunches: u32,
+    /// Delays in a row.
+    #[serde(default)]
+    pub delays: u32,
     /// Times that this same prompt was answered already.
     pub same_prompt: u32,
     /// What would answer the prompt, if a rule knows.
@@ -152,8 +155,9 @@ pub struct Case {
     pub poke: SessionInput,
     /// For [`Signal::Silent`]: how long nothing was heard.
     pub silent: Millis,
-    /// For [`Signal::Silent`]: the session was poked in this silence.
-    pub poked: bool,
+    /// For [`Signal::Silent`]: how often the session was poked in this silence.
+    #[serde(default)]
+    pub pokes: u32,
     /// For [`Signal::Silent`]: the screen takes plain line input, so that keys do what they say.
     pub line_input: bool,
     /// The agent was asked to commit in this attempt.
@@ -276,8 +280,8 @@ impl HealPolicy for DefaultPolicy {
             | Signal::PrepareFailed
             | Signal::LaunchFailed => restart(case, limits, now),
             Signal::Limited => limited(case, limits, now),
-            Signal::PublishDelayed => Decision::new(
-                Remedy::Wait { at: now + backoff(case.relaunches + 1, limits) },
+            Signal::Delayed => Decision::new(
+                Remedy::Wait { at: now + backoff(case.delays + 1, limits) },
                 format!("{detail}; trying again"),
             )
             .by("backoff"),
@@ -338,13 +342,14 @@ fn silent(case: &Case, limits: &Limits, now: Timestamp) -> Decision {
     if case.silent >= limits.restart_after {
         return relaunch(case, limits, now, "no progress").by("restart_after");
     }
-    if case.silent >= limits.poke_after && !case.poked {
-        let (input, how) = if case.line_input {
-            (case.poke.clone(), "poked")
-        } else {
-            (SessionInput { text: None, keys: vec![crate::backend::Key::Redraw] }, "asked to redraw")
-        };
-        return Decision::new(Remedy::Poke { input }, format!("{}: {how}", case.detail)).by("poke_after");
+    if case.silent >= limits.poke_after {
+        let poke =
+            |input, how| Decision::new(Remedy::Poke { input }, format!("{}: {how}", case.detail)).by("poke_after");
+        match case.pokes {
+            0 => return poke(SessionInput { text: None, keys: vec![Key::Redraw] }, "asked to redraw"),
+            1 if case.line_input => return poke(case.poke.clone(), "poked"),
+            _ => {}
+        }
     }
     Decision::new(Remedy::Look, format!("{}: suspected", case.detail)).by("suspect_after")
 }

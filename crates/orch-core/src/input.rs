@@ -94,4 +94,6 @@ pub struct SeenPull {
     pub base_in_head: bool,
     /// Whether the task's verified commit is contained in the base.
     pub head_in_base: bool,
+    /// Whether the pull request's head is contained in the task's verified commit.
+    pub head_is_ours: bool,
 }

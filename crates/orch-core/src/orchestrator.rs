@@ -11,11 +11,14 @@
 
 mod advance;
 mod dispatch;
+mod eyes;
 mod follow;
 mod launch;
 mod observe;
+mod outcome;
 mod outlook;
 mod publish;
+mod timers;
 mod user;
 mod watch;
 
@@ -44,7 +47,7 @@ pub(crate) use outlook::{Holds, is_at_goal};
 pub use user::Refusal;
 
 use dispatch::Queues;
-use watch::Eyes;
+use eyes::Eyes;
 
 /// What the engine needs to know besides the plan and the state.
 #[derive(Debug, Clone)]
@@ -229,8 +232,28 @@ impl Orchestrator {
         if let Some(task) = &entry.task {
             self.queues.note(&self.state, &self.graph, task, &mut pass.dirty);
             pass.dirty.insert(task.clone());
+            if matches!(entry.record, Record::Status(_) | Record::User { .. }) {
+                self.touch_successors(task, &mut pass.dirty);
+            }
         }
+        let published = |id| self.state.tasks.get(id).is_some_and(|task: &TaskState| task.pull.is_some());
+        self.eyes.merges_due |= entry.task.as_ref().is_none_or(published);
         pass.records.push(entry);
+    }
+
+    /// What a task does next may depend on where those before it stand; who is skipped stands for those before it.
+    fn touch_successors(&self, task: &TaskId, dirty: &mut BTreeSet<TaskId>) {
+        let mut behind = vec![task.clone()];
+        let mut seen: BTreeSet<TaskId> = BTreeSet::new();
+        while let Some(task) = behind.pop() {
+            for edge in self.graph.successors(&task) {
+                let skipped = self.state.tasks.get(edge.to()).is_some_and(|next| next.skipped);
+                if seen.insert(edge.to().clone()) && skipped {
+                    behind.push(edge.to().clone());
+                }
+            }
+        }
+        dirty.extend(seen);
     }
 
     /// Advances every touched task, starts what may start and merges what may be merged, until
@@ -264,7 +287,8 @@ impl Orchestrator {
 
     /// The case for a signal about a task, as the state has it.
     fn case(&self, task: &TaskId, signal: Signal, detail: impl Into<String>) -> Case {
-        let state = self.state.tasks.get(task).cloned().unwrap_or_default();
+        let absent = TaskState::default();
+        let state = self.state.tasks.get(task).unwrap_or(&absent);
         Case {
             signal,
             detail: detail.into(),
@@ -272,11 +296,12 @@ impl Orchestrator {
             failures: state.failures + 1,
             feedback_rounds: state.feedback_rounds,
             relaunches: state.relaunches,
+            delays: state.delays,
             same_prompt: 0,
             answer: None,
             poke: self.profile(task).map(|profile| profile.poke.clone()).unwrap_or_default(),
             silent: Millis(0),
-            poked: state.session.as_ref().is_some_and(|session| session.poked),
+            pokes: state.session.as_ref().map_or(0, |session| session.pokes),
             line_input: false,
             asked_to_commit: state.asked_to_commit,
             foreign_dirt: Vec::new(),
@@ -290,13 +315,7 @@ impl Orchestrator {
     }
 
     fn task_of_launch(&self, launch: LaunchId) -> Option<TaskId> {
-        self.queues
-            .sessions()
-            .find(|task| {
-                let session = self.state.tasks.get(*task).and_then(|state| state.session.as_ref());
-                session.is_some_and(|session| session.launch == launch)
-            })
-            .cloned()
+        self.queues.task_of(launch).cloned()
     }
 }
 

@@ -70,10 +70,7 @@ impl LookPlan {
                     plans.push(Self::Work(task, spec));
                 }
                 Look::Pull(task) => {
-                    let plan = engine.state().plan.as_ref();
-                    let Some(head) = plan.and_then(|plan| plan.task(&task)).map(|spec| spec.branch.clone()) else {
-                        continue;
-                    };
+                    let Some(head) = engine.branch(&task).cloned() else { continue };
                     let sha = engine.task(&task).and_then(|task| task.verified.clone());
                     plans.push(Self::Pull { task, head, sha, base: engine.config().base.clone() });
                 }
@@ -215,7 +212,14 @@ impl Ports {
                 self.vcs.contains(sha, &base_tip).await.map_err(said)?,
             ),
         };
-        Ok(SeenPull { pull, base_tip, base_in_head, head_in_base })
+        let head_is_ours = match (pull.as_ref().and_then(|pull| pull.head_sha.as_ref()), sha) {
+            (None, _) => true,
+            (Some(head), Some(sha)) if head == sha => true,
+            // A commit that this repository does not have is not ours.
+            (Some(head), Some(sha)) => self.vcs.contains(head, sha).await.unwrap_or(false),
+            (Some(_), None) => false,
+        };
+        Ok(SeenPull { pull, base_tip, base_in_head, head_in_base, head_is_ours })
     }
 }
 

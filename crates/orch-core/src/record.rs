@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::backend::{Commit, Dirt, ExitStatus, Fingerprint};
+use crate::backend::{Commit, Dirt, ExitStatus, Fingerprint, Pull};
 use crate::effect::{Effect, Outcome, Purpose};
 use crate::heal::{Case, Decision, Limits, Signal};
 use crate::id::{AttemptNo, BranchName, EffectId, LaunchId, PullNumber, Seq, Sha, TaskId};
@@ -40,7 +40,8 @@ pub enum Record {
         /// The whole plan.
         plan: Box<Plan>,
     },
-    /// A task's state as the manifest gave it when there was no journal.
+    /// A task's state as the manifest gave it when there was no journal; the first plan, which
+    /// follows, takes all of them in at once.
     Imported(ImportedState),
     /// A task's status changed.
     Status(StatusRecord),
@@ -223,6 +224,9 @@ pub struct Evidence {
     /// What an effect or a forge said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// The pull request as it was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull: Option<Pull>,
 }
 
 /// Marks of life of one session.

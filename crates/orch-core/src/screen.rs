@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::backend::{Key, SessionInput};
+use crate::time::Millis;
 
 /// What a screen shows, and which rule said so.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +102,57 @@ pub(crate) fn read(text: &str) -> Reading {
     found(Sign::Plain, "none", last)
 }
 
+/// Why a program that ended with an error could not work at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Complaint {
+    /// A rate limit, an overload, no network; it resets after a time, where the program says so.
+    Limited(Option<Millis>),
+    /// Credentials were refused, or there is no credit.
+    Credentials,
+}
+
+static CREDENTIALS: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        r"(?i)\b401\b|\b402\b|unauthori[sz]ed|invalid (x-)?api[ -]?key|authentication(_error| failed| required)|not logged in|please (log|sign) ?in|insufficient[_ ](quota|credits?|funds)|credit balance|payment required",
+    )
+});
+static LIMITED: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        r"(?i)\b429\b|rate[ _-]?limit|too many requests|usage limit|limit reached|overloaded|\b50[234]\b|\b529\b|service unavailable|temporarily unavailable|network (is )?(unreachable|error|down)|could not resolve host|name resolution|stream disconnected|\bE(CONNREFUSED|CONNRESET|NOTFOUND|TIMEDOUT|AI_AGAIN)\b",
+    )
+});
+static RESET: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"(?i)(?:again|retry|resets?|wait)\s+(?:in|after|for)?\s*((?:\d+\s*[hms][a-z]*[ ,]*)+)"));
+static SPAN: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)(\d+)\s*([hms])"));
+
+/// What the last five lines of a program that ended with an error complain of, and which line.
+pub(crate) fn complaint(tail: &[String]) -> Option<(Complaint, &str)> {
+    let last = tail.iter().rev().filter(|line| !line.trim().is_empty()).take(5);
+    for line in last {
+        if CREDENTIALS.is_match(line) {
+            return Some((Complaint::Credentials, line));
+        }
+        if LIMITED.is_match(line) {
+            return Some((Complaint::Limited(reset_in(line)), line));
+        }
+    }
+    None
+}
+
+fn reset_in(line: &str) -> Option<Millis> {
+    let spans = RESET.captures(line)?.get(1)?.as_str();
+    let seconds = SPAN.captures_iter(spans).map(|span| {
+        let count: u64 = span[1].parse().unwrap_or(0);
+        let unit = match &span[2] {
+            "h" | "H" => 3600,
+            "m" | "M" => 60,
+            _ => 1,
+        };
+        count.saturating_mul(unit)
+    });
+    Some(Millis::from_secs(seconds.fold(0, u64::saturating_add)))
+}
+
 /// Whether the end of a screen is one short piece repeated again and again: a period of at most 8
 /// lines, at least 5 times and 20 lines in a row, none of it blank.
 pub(crate) fn repeats(text: &str) -> bool {
@@ -146,6 +198,29 @@ mod tests {
             };
             assert_eq!((name, reading.rule), (sign, rule), "{text:?}");
         }
+    }
+
+    #[test]
+    fn programs_complain_on_their_last_lines() {
+        let limited = |secs: u64| Some(Complaint::Limited(Some(Millis::from_secs(secs))));
+        let cases = [
+            ("ERROR: 429 Too Many Requests", Some(Complaint::Limited(None))),
+            ("Rate limit reached. Please try again in 20s.", limited(20)),
+            ("usage limit; try again in 1h 5m", limited(3900)),
+            ("You have hit a usage limit, retry after 3 minutes", limited(180)),
+            ("API Error: 529 overloaded_error", Some(Complaint::Limited(None))),
+            ("curl: (6) Could not resolve host: api.example.com", Some(Complaint::Limited(None))),
+            ("Error: 401 Unauthorized", Some(Complaint::Credentials)),
+            ("Your credit balance is too low", Some(Complaint::Credentials)),
+            ("error: test failed, 1 passed; 2 failed", None),
+            ("", None),
+        ];
+        for (line, expected) in cases {
+            let tail = ["working".to_owned(), line.to_owned()];
+            assert_eq!(complaint(&tail).map(|(complaint, _)| complaint), expected, "{line:?}");
+        }
+        let old = ["429", "1", "2", "3", "4", "5"].map(str::to_owned);
+        assert_eq!(complaint(&old), None, "what lies further up does not count");
     }
 
     #[test]

@@ -7,8 +7,9 @@ use crate::backend::{CommitSpec, EndMode, Predecessor, PrepareSpec};
 use crate::effect::{Effect, Look, Purpose};
 use crate::heal::{Decision, HealPolicy, Limits, Remedy, Signal};
 use crate::id::{AttemptNo, TaskId};
+use crate::plan::{Plan, TaskSpec};
 use crate::record::{Evidence, Record, StatusRecord, Todo, Verdict};
-use crate::state::{Session, TaskState};
+use crate::state::{Session, TaskState, Typing};
 use crate::status::Status;
 use crate::time::Timestamp;
 
@@ -40,7 +41,7 @@ impl Orchestrator {
                     }
                     return;
                 }
-                Next::Nothing => return,
+                Next::Nothing => return self.wake_for_pull(task),
             }
         }
     }
@@ -50,6 +51,9 @@ impl Orchestrator {
         if task.open.is_some() {
             return Next::Nothing;
         }
+        if let Some(setback) = &task.setback {
+            return Next::Record(self.judge_setback(id, task, setback));
+        }
         if let Some(verdict) = &task.unanswered {
             return Next::Record(self.answer(pass, task, verdict));
         }
@@ -57,10 +61,7 @@ impl Orchestrator {
             return Next::Record(Record::Status(change));
         }
         if let Some(session) = &task.session {
-            if session.teardown {
-                return if self.is_paused(task) { Next::Nothing } else { self.take_down(pass, id, task, session) };
-            }
-            return self.eyes.exit_of(session).map_or(Next::Nothing, |_| Next::Look(Look::Work(id.clone())));
+            return self.tend(pass, id, task, session);
         }
         if super::watch::is_followed(task) && self.pull_is_due(id, pass.now) {
             return Next::Look(Look::Pull(id.clone()));
@@ -73,7 +74,7 @@ impl Orchestrator {
         }
         match (task.todo, task.status) {
             (Some(todo), Status::Running | Status::Stuck | Status::Complete | Status::PrOpen) => {
-                self.step(id, plan, spec, task, todo)
+                self.step(pass, (plan, spec, task), todo)
             }
             (_, Status::Complete) => self.publish(plan, spec, task),
             (_, Status::PrOpen) => self.follow(plan, spec, task),
@@ -134,9 +135,32 @@ impl Orchestrator {
         }
     }
 
+    /// What an ended or live session needs.
+    fn tend(&self, pass: &Pass<'_>, id: &TaskId, task: &TaskState, session: &Session) -> Next {
+        let paused = self.is_paused(task);
+        if session.teardown {
+            let later = session.end_at.is_some_and(|at| at > pass.now.wall);
+            return if paused || later { Next::Nothing } else { self.take_down(pass, id, task, session) };
+        }
+        if self.eyes.exit_of(session).is_some() {
+            return self.look_at_work(pass, id);
+        }
+        let may_type = |typing: &&Typing| typing.launch == session.launch && (!paused || typing.expected.is_none());
+        match task.typing.as_ref().filter(may_type) {
+            Some(Typing { launch, input, expected }) => {
+                Next::effect(Effect::Input { launch: *launch, input: input.clone(), expected: *expected })
+            }
+            None => Next::Nothing,
+        }
+    }
+
+    fn look_at_work(&self, pass: &Pass<'_>, id: &TaskId) -> Next {
+        if self.eyes.may_look(id, pass.now) { Next::Look(Look::Work(id.clone())) } else { Next::Nothing }
+    }
+
     /// Takes a session down: save, ask, kill, prove, forget.
     fn take_down(&self, pass: &Pass<'_>, id: &TaskId, task: &TaskState, session: &Session) -> Next {
-        if task.needs_human && self.eyes.gave_up(session.launch) {
+        if task.needs_human && session.hopeless {
             return Next::Nothing;
         }
         let end =
@@ -159,14 +183,9 @@ impl Orchestrator {
         }
     }
 
-    fn step(
-        &self,
-        id: &TaskId,
-        plan: &crate::plan::Plan,
-        spec: &crate::plan::TaskSpec,
-        task: &TaskState,
-        todo: Todo,
-    ) -> Next {
+    fn step(&self, pass: &Pass<'_>, of: (&Plan, &TaskSpec, &TaskState), todo: Todo) -> Next {
+        let (plan, spec, task) = of;
+        let id = &spec.id;
         match todo {
             Todo::Prepare => Next::effect(Effect::Prepare(PrepareSpec {
                 task: id.clone(),
@@ -194,12 +213,12 @@ impl Orchestrator {
                 message: crate::prompt::commit_message(spec),
                 files: spec.files.clone(),
             })),
-            Todo::Judge => Next::Look(Look::Work(id.clone())),
+            Todo::Judge => self.look_at_work(pass, id),
             Todo::EndAttempt => Next::Nothing,
         }
     }
 
-    fn verify(&self, id: &TaskId, plan: &crate::plan::Plan, spec: &crate::plan::TaskSpec, task: &TaskState) -> Next {
+    fn verify(&self, id: &TaskId, plan: &Plan, spec: &TaskSpec, task: &TaskState) -> Next {
         if plan.verify_of(spec).is_empty() {
             return self.verdict(
                 id,
@@ -235,7 +254,21 @@ impl Orchestrator {
 
     /// The verified work of the tasks that this one was ordered after and that the base does not have yet.
     pub(super) fn unmerged_predecessors(&self, id: &TaskId) -> Vec<Predecessor> {
-        let mut found: Vec<(usize, Predecessor)> = Vec::new();
+        let published = |state: &TaskState| {
+            state.verified.clone().filter(|_| matches!(state.status, Status::Complete | Status::PrOpen))
+        };
+        let found = self.predecessors_that(id, |_, state| published(state).is_some());
+        let with_sha = |task: TaskId| {
+            let sha = published(self.state.tasks.get(&task)?)?;
+            Some(Predecessor { task, sha })
+        };
+        found.into_iter().filter_map(with_sha).collect()
+    }
+
+    /// The tasks that this one was ordered after and of which something holds, in plan order. What a
+    /// skipped task was ordered after still comes first.
+    pub(super) fn predecessors_that(&self, id: &TaskId, holds: impl Fn(&TaskId, &TaskState) -> bool) -> Vec<TaskId> {
+        let mut found: Vec<(usize, TaskId)> = Vec::new();
         let mut behind: Vec<TaskId> = vec![id.clone()];
         let mut seen: BTreeSet<TaskId> = BTreeSet::new();
         while let Some(task) = behind.pop() {
@@ -243,19 +276,15 @@ impl Orchestrator {
                 let Some(state) = self.state.tasks.get(edge.from()).filter(|_| seen.insert(edge.from().clone())) else {
                     continue;
                 };
-                match (&state.verified, state.status) {
-                    (Some(sha), Status::Complete | Status::PrOpen) => {
-                        let predecessor = Predecessor { task: edge.from().clone(), sha: sha.clone() };
-                        found.push((self.queues.index(edge.from()).unwrap_or(usize::MAX), predecessor));
-                    }
-                    // What a skipped task was ordered after still comes first.
-                    _ if state.skipped => behind.push(edge.from().clone()),
-                    _ => {}
+                if holds(edge.from(), state) {
+                    found.push((self.queues.index(edge.from()).unwrap_or(usize::MAX), edge.from().clone()));
+                } else if state.skipped {
+                    behind.push(edge.from().clone());
                 }
             }
         }
-        found.sort_by_key(|(index, _)| *index);
-        found.into_iter().map(|(_, predecessor)| predecessor).collect()
+        found.sort();
+        found.into_iter().map(|(_, task)| task).collect()
     }
 }
 
@@ -268,19 +297,25 @@ pub(crate) fn decide(
     now: Timestamp,
 ) -> Decision {
     let decision = policy.decide(&verdict.case, limits, now);
-    match impossible(task, &decision.remedy) {
+    match impossible(task, verdict, &decision.remedy) {
         Some(why) => Decision::new(Remedy::Escalate, format!("{} ({why})", decision.reason)),
         None => decision,
     }
 }
 
 /// Why a remedy cannot be carried out in this state, if it cannot: policies of others may ask for anything.
-fn impossible(task: &TaskState, remedy: &Remedy) -> Option<&'static str> {
+fn impossible(task: &TaskState, verdict: &Verdict, remedy: &Remedy) -> Option<&'static str> {
+    let accepts = match verdict.case.signal {
+        Signal::Verified => task.verifying.is_some(),
+        signal => signal == Signal::PullMerged,
+    };
     let live = task.session.as_ref().is_some_and(Session::is_live);
     match remedy {
         Remedy::Answer { .. } | Remedy::Poke { .. } | Remedy::Look if !live => Some("there is no live session"),
         Remedy::Verify if task.head.is_none() => Some("there is no commit to verify"),
         Remedy::AskCommit | Remedy::Commit if task.prepared.is_none() => Some("there is no worktree"),
+        Remedy::Accept if !accepts => Some("there is nothing verified to accept"),
+        Remedy::Wait { .. } if verdict.case.signal != Signal::Delayed => Some("there is nothing to wait for"),
         _ => None,
     }
 }

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Orchestrator, Pass};
-use crate::effect::Purpose;
+use crate::effect::{Effect, Purpose};
 use crate::graph::TaskGraph;
-use crate::id::{AttemptNo, TaskId};
-use crate::plan::{Gate, SameFile};
+use crate::id::{AttemptNo, LaunchId, TaskId};
+use crate::plan::{Gate, Plan, SameFile, TaskSpec};
 use crate::record::{Record, StatusRecord, Todo};
 use crate::state::{State, TaskState};
 use crate::status::Status;
+use crate::time::Timestamp;
 
 /// What is known about all tasks at once, kept up to date task by task so that no step looks at every task.
 #[derive(Debug, Default)]
@@ -22,10 +23,18 @@ pub(super) struct Queues {
     waiting: BTreeMap<usize, TaskId>,
     /// Failed and to be tried again, by rank.
     retrying: BTreeMap<usize, TaskId>,
-    /// Verified, published, or failed with a pull request, by rank.
-    published: BTreeMap<usize, TaskId>,
-    /// Tasks that have a session.
-    sessions: BTreeSet<TaskId>,
+    /// Tasks that have a session, and which.
+    sessions: BTreeMap<TaskId, LaunchId>,
+    /// Whose session each is.
+    launches: BTreeMap<LaunchId, TaskId>,
+    /// Tasks that wait for their turn to verify.
+    unverified: BTreeSet<TaskId>,
+    /// Open pull requests that nothing of orch's keeps from being merged, by rank.
+    mergeable: BTreeMap<usize, TaskId>,
+    /// Pull requests on their way into the base.
+    lane: BTreeSet<TaskId>,
+    /// Times at which a task may go on.
+    timers: BTreeSet<(Timestamp, TaskId)>,
     /// Tasks that hold a slot.
     slots: BTreeSet<TaskId>,
     /// Tasks whose files nobody else may touch now.
@@ -55,11 +64,37 @@ impl Queues {
     }
 
     pub(super) fn sessions(&self) -> impl Iterator<Item = &TaskId> {
-        self.sessions.iter()
+        self.sessions.keys()
     }
 
-    pub(super) fn published(&self) -> impl Iterator<Item = &TaskId> {
-        self.published.values()
+    pub(super) fn task_of(&self, launch: LaunchId) -> Option<&TaskId> {
+        self.launches.get(&launch)
+    }
+
+    pub(super) fn unverified(&self) -> impl Iterator<Item = &TaskId> {
+        self.unverified.iter()
+    }
+
+    pub(super) fn mergeable(&self) -> impl Iterator<Item = &TaskId> {
+        self.mergeable.values()
+    }
+
+    /// Whether a pull request is on its way into the base: merges go one at a time.
+    pub(super) fn is_merging(&self) -> bool {
+        !self.lane.is_empty()
+    }
+
+    pub(super) fn next_timer(&self) -> Option<Timestamp> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Takes the tasks whose time has come.
+    pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<TaskId> {
+        let mut due = Vec::new();
+        while self.timers.first().is_some_and(|(at, _)| *at <= now) {
+            due.extend(self.timers.pop_first().map(|(_, task)| task));
+        }
+        due
     }
 
     pub(super) fn slots(&self) -> impl Iterator<Item = &TaskId> {
@@ -68,10 +103,6 @@ impl Queues {
 
     pub(super) fn leases(&self) -> impl Iterator<Item = &TaskId> {
         self.leases.iter()
-    }
-
-    pub(super) fn retrying(&self) -> impl Iterator<Item = &TaskId> {
-        self.retrying.values()
     }
 
     /// The first phase before `phase` that is not through its gate.
@@ -101,8 +132,9 @@ impl Queues {
         is(task.status == Status::Pending && free && !task.paused, &mut self.waiting);
         let idle = task.session.is_none() && task.open.is_none();
         is(task.status == Status::Error && free && !task.paused && idle, &mut self.retrying);
-        let closed = task.status == Status::Error && task.pull.is_some();
-        is(matches!(task.status, Status::Complete | Status::PrOpen) || closed, &mut self.published);
+        let open = task.status == Status::PrOpen && free && !task.paused;
+        let moving = is_moving(state, task);
+        is(open && !moving && idle && task.unanswered.is_none() && !task.in_base, &mut self.mergeable);
         let has = |wanted: bool, set: &mut BTreeSet<TaskId>| {
             if wanted {
                 set.insert(id.clone())
@@ -110,28 +142,34 @@ impl Queues {
                 set.remove(id)
             };
         };
-        has(task.session.is_some(), &mut self.sessions);
+        has(open && moving, &mut self.lane);
+        has(waits_to_verify(task), &mut self.unverified);
         has(task.status.is_open() && !task.needs_human, &mut self.slots);
         has(holds_lease(task), &mut self.leases);
+        let launch = task.session.as_ref().map(|session| session.launch);
+        if self.sessions.get(id).copied() != launch {
+            if let Some(old) = self.sessions.remove(id) {
+                self.launches.remove(&old);
+            }
+            if let Some(launch) = launch {
+                self.sessions.insert(id.clone(), launch);
+                self.launches.insert(launch, id.clone());
+            }
+        }
+        let end_at = task.session.as_ref().and_then(|session| session.end_at);
+        self.timers.extend(task.not_before.into_iter().chain(end_at).map(|at| (at, id.clone())));
         let met = meets(task);
         if self.met.insert(id.clone(), met) != Some(met) {
             dirty.extend(graph.successors(id).iter().map(|edge| edge.to().clone()));
         }
-        self.note_gate(plan.settings.gate, task, id, spec.phase, &mut *dirty, plan);
+        self.note_gate(plan, task, spec, dirty);
     }
 
-    fn note_gate(
-        &mut self,
-        gate: Gate,
-        task: &TaskState,
-        id: &TaskId,
-        phase: usize,
-        dirty: &mut BTreeSet<TaskId>,
-        plan: &crate::plan::Plan,
-    ) {
+    fn note_gate(&mut self, plan: &Plan, task: &TaskState, spec: &TaskSpec, dirty: &mut BTreeSet<TaskId>) {
+        let (id, phase) = (&spec.id, spec.phase);
         let Some(short) = self.short_of_gate.get_mut(phase) else { return };
         let was_closed = !short.is_empty();
-        if reached(task, gate) {
+        if reached(task, plan.settings.gate) {
             short.remove(id);
         } else {
             short.insert(id.clone());
@@ -140,6 +178,18 @@ impl Queues {
             dirty.extend(plan.tasks.iter().filter(|later| later.phase > phase).map(|later| later.id.clone()));
         }
     }
+}
+
+/// Whether a published task is on its way: its branch takes something in, is verified or pushed, or is merged.
+fn is_moving(state: &State, task: &TaskState) -> bool {
+    let open = task.open.and_then(|id| state.open.get(&id)).map(|open| &open.effect);
+    let acts = matches!(open, Some(Effect::MergePull(_) | Effect::Sync(_) | Effect::Push(_)));
+    acts || task.todo.is_some() || task.session.is_some() || task.pushed != task.verified
+}
+
+fn waits_to_verify(task: &TaskState) -> bool {
+    let verify = matches!(task.todo, Some(Todo::Launch { purpose: Purpose::Verify, .. }));
+    verify && task.session.is_none() && task.open.is_none()
 }
 
 /// Whether an edge from this task is met.
@@ -169,16 +219,11 @@ impl Orchestrator {
             return false;
         }
         let mut moved = false;
-        let candidates: Vec<TaskId> =
-            self.queues.retrying.values().chain(self.queues.waiting.values()).cloned().collect();
-        for task in candidates {
-            if self.queues.slots.len() >= self.max_parallel() as usize {
-                break;
-            }
-            if self.may_start(&task, pass) {
-                self.open_attempt(pass, task);
-                moved = true;
-            }
+        while self.queues.slots.len() < self.max_parallel() as usize {
+            let mut candidates = self.queues.retrying.values().chain(self.queues.waiting.values());
+            let Some(task) = candidates.find(|task| self.may_start(task, pass)).cloned() else { break };
+            self.open_attempt(pass, task);
+            moved = true;
         }
         moved
     }

@@ -1,6 +1,7 @@
 //! Following pull requests to the merge: others' work is taken in, bases are moved, one merge at a time.
 
 use super::advance::Next;
+use super::eyes::may_merge;
 use super::{Orchestrator, Pass};
 use crate::backend::{Checks, MergeMethod, MergeSpec, PullChange, PullState, SyncSource, SyncSpec};
 use crate::effect::{Effect, Look};
@@ -22,7 +23,10 @@ impl Orchestrator {
         if !sources.is_empty() {
             return self.sync(spec, sources);
         }
-        let Some(pull) = task.pull.as_ref().filter(|pull| pull.state == PullState::Open) else { return Next::Nothing };
+        let Some(pull) = &task.pull else { return self.open_pull(plan, spec, task) };
+        if pull.state != PullState::Open {
+            return Next::Nothing;
+        }
         let (base, draft) = self.pull_base(&spec.id);
         if pull.base == base && pull.draft == draft {
             return Next::Nothing;
@@ -38,13 +42,15 @@ impl Orchestrator {
     /// The base of a pull request and whether it is a draft: the branch of the only unmerged
     /// predecessor, else the base branch, not ready while several are unmerged.
     pub(super) fn pull_base(&self, id: &TaskId) -> (BranchName, bool) {
-        let predecessors = self.unmerged_predecessors(id);
-        match predecessors.as_slice() {
+        let contained = |other: &TaskId| self.state.tasks.get(id).is_some_and(|task| task.contains.contains_key(other));
+        // Work that is sent back stays what this one builds on.
+        let unmerged = self.predecessors_that(id, |other, state| {
+            let published = matches!(state.status, Status::Complete | Status::PrOpen) && state.verified.is_some();
+            published || state.status != Status::Merged && state.pushed.is_some() && contained(other)
+        });
+        match unmerged.as_slice() {
             [] => (self.config.base.clone(), false),
-            [only] => {
-                let branch = self.spec(&only.task).map(|(_, spec, _)| spec.branch.clone());
-                (branch.unwrap_or_else(|| self.config.base.clone()), false)
-            }
+            [only] => (self.branch(only).unwrap_or(&self.config.base).clone(), false),
             _ => (self.config.base.clone(), true),
         }
     }
@@ -78,8 +84,9 @@ impl Orchestrator {
         // A forge that cannot be reached is asked again at the next interval.
         let task = task.clone();
         self.eyes.note_pull(id, seen.as_ref().ok().cloned(), pass.now);
-        let Ok(seen) = seen else { return };
+        self.eyes.merges_due = true;
         pass.dirty.insert(id.clone());
+        let Ok(seen) = seen else { return };
         if task.open.is_some() || task.unanswered.is_some() || task.in_base {
             return;
         }
@@ -106,6 +113,14 @@ impl Orchestrator {
         if pull.state == PullState::Closed {
             return self.judge_pull(pass, id, Signal::PullClosed, "closed", "closed without a merge", &seen);
         }
+        if pull.head_sha != task.verified {
+            // A forge may lag behind a push; a commit that is not ours is someone else's.
+            if let (false, Some(head)) = (seen.head_is_ours || task.pushed != task.verified, &pull.head_sha) {
+                let detail = format!("someone pushed to its branch: it is at {} and was not verified", head.short());
+                self.judge_pull(pass, id, Signal::Broken, "head", &detail, &seen);
+            }
+            return;
+        }
         if let Checks::Failed(what) = &pull.checks {
             return self.judge_pull(
                 pass,
@@ -116,7 +131,7 @@ impl Orchestrator {
                 &seen,
             );
         }
-        if let Some(what) = &pull.changes_requested {
+        if let Some(what) = pull.changes_requested.as_ref().filter(|what| task.heeded.as_ref() != Some(what)) {
             self.judge_pull(
                 pass,
                 id,
@@ -146,7 +161,7 @@ impl Orchestrator {
         let verdict = Verdict {
             launch: None,
             rule: rule.to_owned(),
-            evidence: Evidence { message, ..Evidence::default() },
+            evidence: Evidence { message, pull: seen.pull.clone(), ..Evidence::default() },
             case,
         };
         self.record(pass, Some(id.clone()), Record::Verdict(Box::new(verdict)));
@@ -154,65 +169,47 @@ impl Orchestrator {
 
     /// Merges the next pull request that may be merged, or takes the base into it first; whether anything began.
     pub(super) fn merge_next(&mut self, pass: &mut Pass<'_>) -> bool {
-        if !self.config.auto_merge || self.config.goal != Status::Merged || self.state.paused || self.merging() {
+        let wanted = self.config.auto_merge && self.config.goal == Status::Merged && !self.state.paused;
+        if !wanted || !self.eyes.merges_due || self.queues.is_merging() {
             return false;
         }
-        let candidates: Vec<TaskId> = self.queues.published().cloned().collect();
-        for id in candidates {
-            match self.merge_step(&id, pass) {
-                Next::Record(record) => {
-                    self.record(pass, Some(id), record);
-                    return true;
+        let next = self.queues.mergeable().find_map(|id| match self.merge_step(id, pass) {
+            Next::Nothing => None,
+            next => Some((id.clone(), next)),
+        });
+        match next {
+            Some((id, Next::Record(record))) => {
+                self.record(pass, Some(id), record);
+                true
+            }
+            Some((_, Next::Look(look))) => {
+                if self.eyes.ask(&look) {
+                    pass.looks.insert(look);
                 }
-                Next::Look(look) => {
-                    if self.eyes.ask(&look) {
-                        pass.looks.insert(look);
-                    }
-                    return false;
-                }
-                Next::Nothing => {}
+                false
+            }
+            _ => {
+                self.eyes.merges_due = false;
+                false
             }
         }
-        false
-    }
-
-    /// Whether a pull request is on its way into the base: merges go one at a time.
-    fn merging(&self) -> bool {
-        self.queues.published().any(|id| {
-            let Some(task) = self.state.tasks.get(id).filter(|task| task.status == Status::PrOpen) else {
-                return false;
-            };
-            let open = task.open.and_then(|id| self.state.open.get(&id)).map(|open| &open.effect);
-            let in_lane = matches!(open, Some(Effect::MergePull(_) | Effect::Sync(_) | Effect::Push(_)));
-            let verifying = task.todo.is_some() || task.session.is_some() || task.pushed != task.verified;
-            in_lane || verifying && !task.needs_human && !self.is_paused(task)
-        })
     }
 
     fn merge_step(&self, id: &TaskId, pass: &Pass<'_>) -> Next {
         let Some((plan, spec, task)) = self.spec(id) else { return Next::Nothing };
-        let idle = task.status == Status::PrOpen && task.open.is_none() && task.unanswered.is_none() && !task.in_base;
-        let free = !task.needs_human && !task.skipped && !self.is_paused(task);
-        let due = task.not_before.is_none_or(|at| at <= pass.now.wall);
-        if !idle || !free || !due || self.has_unmerged_predecessors(id) {
+        if task.not_before.is_some_and(|at| at > pass.now.wall) || self.has_unmerged_predecessors(id) {
             return Next::Nothing;
         }
         let (Some(pull), Some(head)) = (&task.pull, &task.verified) else { return Next::Nothing };
         if pull.base != self.config.base || pull.draft {
             return Next::Nothing;
         }
-        let seen = match self.eyes.fresh_pull(id, pass.now) {
-            Some(seen) => seen,
-            None if self.eyes.was_unreachable(id) && !self.pull_is_due(id, pass.now) => return Next::Nothing,
-            None => return Next::Look(Look::Pull(id.clone())),
-        };
-        let passed = seen.pull.as_ref().is_some_and(|pull| {
-            pull.state == PullState::Open
-                && matches!(pull.checks, Checks::None | Checks::Passed)
-                && pull.changes_requested.is_none()
-        });
-        if !passed {
+        // What could not be merged when last seen is looked at again at its time.
+        let Some((seen, fresh)) = self.eyes.pull(id, pass.now).filter(|(seen, _)| may_merge(seen, head)) else {
             return Next::Nothing;
+        };
+        if !fresh {
+            return Next::Look(Look::Pull(id.clone()));
         }
         if !seen.base_in_head {
             let label = format!("base branch {}", self.config.base);

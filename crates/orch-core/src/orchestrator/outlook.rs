@@ -151,6 +151,10 @@ impl Orchestrator {
         if !self.state.open.is_empty() {
             return Outlook::Working;
         }
+        let works = |id: &TaskId| self.state.tasks.get(id).is_some_and(|task| !self.is_paused(task));
+        if self.queues.slots().any(works) {
+            return Outlook::Working;
+        }
         let mut all_reached = true;
         let mut stopped: BTreeSet<&TaskId> = BTreeSet::new();
         let mut phase_stopped: Option<usize> = None;
@@ -186,10 +190,8 @@ impl Orchestrator {
 
     /// Whether something about the task ends by itself and is waited for, whatever its status.
     fn is_winding_up(&self, task: &TaskState) -> bool {
-        let session = task
-            .session
-            .as_ref()
-            .is_some_and(|session| session.teardown && !self.is_paused(task) && !self.eyes.gave_up(session.launch));
+        let session =
+            task.session.as_ref().is_some_and(|session| session.teardown && !self.is_paused(task) && !session.hopeless);
         let worktree =
             task.status == Status::Merged && !task.removed && task.prepared.is_some() && !self.is_paused(task);
         session || worktree || task.unanswered.is_some()

@@ -3,7 +3,7 @@
 use super::advance::Next;
 use super::{Orchestrator, Pass};
 use crate::backend::{PullSpec, PullState, PushSpec, RemoveSpec};
-use crate::effect::{Effect, Notice, NoticeKind};
+use crate::effect::{Effect, Look, Notice, NoticeKind};
 use crate::id::TaskId;
 use crate::plan::{Plan, TaskSpec};
 use crate::prompt;
@@ -34,6 +34,8 @@ impl Orchestrator {
                     ..StatusRecord::new(Status::Complete, Status::PrOpen)
                 }))
             }
+            // Someone may have merged it, or opened a pull request, by hand.
+            _ if !self.eyes.asked_for_pull(&spec.id) => Next::Look(Look::Pull(spec.id.clone())),
             _ => self.open_pull(plan, spec, task),
         }
     }
@@ -45,7 +47,7 @@ impl Orchestrator {
         Some(Next::effect(Effect::Push(PushSpec { branch: spec.branch.clone(), sha: sha.clone(), base })))
     }
 
-    fn open_pull(&self, plan: &Plan, spec: &TaskSpec, task: &TaskState) -> Next {
+    pub(super) fn open_pull(&self, plan: &Plan, spec: &TaskSpec, task: &TaskState) -> Next {
         let Some(sha) = task.verified.clone() else { return Next::Nothing };
         let (base, draft) = self.pull_base(&spec.id);
         Next::effect(Effect::OpenPull(PullSpec {
@@ -64,15 +66,15 @@ impl Orchestrator {
             return Next::Nothing;
         }
         let worktree = self.worktree(&spec.id);
-        if task.remove_saved && !self.eyes.saved_for_removal(&spec.id) {
+        if task.leftovers && !task.leftovers_saved {
             return Next::effect(Effect::Save { task: spec.id.clone(), attempt: task.attempt, worktree });
         }
         Next::effect(Effect::Remove(RemoveSpec {
             task: spec.id.clone(),
             worktree,
             branch: spec.branch.clone(),
-            discard: task.remove_saved,
-            delete_branch: !task.remove_saved,
+            discard: task.leftovers,
+            delete_branch: !task.leftovers,
         }))
     }
 
@@ -82,9 +84,7 @@ impl Orchestrator {
             return;
         }
         for notice in self.news(pass) {
-            if !self.state.notices.contains(&notice.title) {
-                self.record(pass, None, Record::Effect { effect: Effect::Notify(notice) });
-            }
+            self.record(pass, None, Record::Effect { effect: Effect::Notify(notice) });
         }
     }
 
@@ -105,11 +105,13 @@ impl Orchestrator {
                 news.push(Notice { event: NoticeKind::PhaseDone, title, text: name.clone() });
             }
         }
-        if !news.is_empty() && self.outlook() == Outlook::Goal {
+        let moved = pass.records.iter().any(|entry| matches!(entry.record, Record::Status(_) | Record::User { .. }));
+        if moved && self.outlook() == Outlook::Goal {
             let title = format!("{}: finished", plan.settings.project);
             let text = format!("every task is {} or skipped", self.config.goal);
             news.push(Notice { event: NoticeKind::Finished, title, text });
         }
+        news.retain(|notice| !self.state.notices.contains(&notice.title));
         news
     }
 }

@@ -1,8 +1,6 @@
 //! What people say: checked here, remembered, and carried out by what follows from the state.
 
 use super::{Orchestrator, Pass};
-use crate::backend::{Key, SessionInput};
-use crate::effect::Effect;
 use crate::id::TaskId;
 use crate::record::{Record, UserVerb};
 use crate::status::Status;
@@ -40,16 +38,9 @@ impl Orchestrator {
         if let Some(why) = objection(state, &verb) {
             return Err(Refusal::NotNow { task: id.clone(), status: state.status, why });
         }
-        let launch = state.session.as_ref().filter(|session| session.is_live()).map(|session| session.launch);
         self.record(pass, Some(id.clone()), Record::User { verb: verb.clone() });
-        if let (UserVerb::Send { text }, Some(launch)) = (&verb, launch) {
-            let input =
-                SessionInput { text: Some(text.clone()).filter(|text| !text.is_empty()), keys: vec![Key::Enter] };
-            let effect = Effect::Input { launch, input, expected: None };
-            self.record(pass, Some(id.clone()), Record::Effect { effect });
-        }
-        if let (UserVerb::Retry, Some(launch)) = (&verb, launch.or(self.launch_of(id))) {
-            self.eyes.hope(launch);
+        if verb == UserVerb::Resume {
+            self.eyes.rebase(self.launch_of(id), pass.now);
         }
         self.eyes.forget_fix(id);
         self.eyes.no_early_push.remove(id);
@@ -76,6 +67,9 @@ impl Orchestrator {
                 } else {
                     "everything goes on"
                 };
+                if verb == UserVerb::Resume {
+                    self.eyes.rebase(None, pass.now);
+                }
                 self.record(pass, None, Record::User { verb });
                 pass.dirty.extend(self.state.tasks.keys().cloned());
                 Ok(said.to_owned())
@@ -88,8 +82,10 @@ impl Orchestrator {
                     .filter(|(_, task)| task.status.is_open())
                     .map(|(id, _)| id.clone())
                     .collect();
+                self.record(pass, None, Record::User { verb });
                 for id in &open {
-                    self.record(pass, Some(id.clone()), Record::User { verb: UserVerb::Kill });
+                    self.queues.note(&self.state, &self.graph, id, &mut pass.dirty);
+                    pass.dirty.insert(id.clone());
                 }
                 Ok(format!("{} agents are ended, their work saved", open.len()))
             }

@@ -68,6 +68,10 @@ impl Faults {
         self.ordered.entry(operation).or_default().extend(std::iter::repeat_n(failure, times));
     }
 
+    pub(super) fn are_ordered(&self) -> bool {
+        self.ordered.values().any(|waiting| !waiting.is_empty())
+    }
+
     pub(super) fn take(&mut self, operation: Operation) -> Option<Failure> {
         let waiting = self.ordered.get_mut(&operation)?;
         if waiting.is_empty() { None } else { Some(waiting.remove(0)) }

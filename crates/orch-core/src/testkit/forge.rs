@@ -10,7 +10,7 @@ pub(super) use pulls::Pulls;
 
 use super::fault::Operation;
 use super::world::World;
-use crate::backend::{Checks, Forge, ForgeError, MergeSpec, Pull, PullChange, PullSpec};
+use crate::backend::{Checks, Forge, ForgeError, MergeMethod, MergeSpec, Pull, PullChange, PullSpec};
 use crate::id::{BranchName, PullNumber};
 
 /// One connection to a [`World`]'s forge, which keeps the pull requests of the world's remote.
@@ -46,6 +46,11 @@ impl MockForge {
         self.world.lock().pulls.with(number, |pull| pull.checks = checks);
     }
 
+    /// Says what checks find of pull requests that are opened from now on.
+    pub fn set_new_checks(&self, checks: Checks) {
+        self.world.lock().pulls.new_checks = checks;
+    }
+
     /// Says what reviewers ask for; does nothing without such a pull request.
     pub fn request_changes(&self, number: PullNumber, text: Option<&str>) {
         self.world.lock().pulls.with(number, |pull| pull.changes_requested = text.map(str::to_owned));
@@ -54,6 +59,16 @@ impl MockForge {
     /// Closes an open pull request as a person would; does nothing to others.
     pub fn close(&self, number: PullNumber) {
         self.world.lock().close_pull(number);
+    }
+
+    /// Merges an open pull request as a person would; does nothing when it does not merge.
+    pub fn merge_by_person(&self, number: PullNumber, method: MergeMethod) {
+        let mut state = self.world.lock();
+        let head = state.all_pulls().into_iter().find(|pull| pull.number == number).and_then(|pull| pull.head_sha);
+        if let Some(expected_head) = head {
+            // A refusal is what the person would see.
+            let _refused = state.merge_pull(&MergeSpec { number, expected_head, method }).err();
+        }
     }
 
     /// Opens a closed pull request again as a person would; does nothing to others.

@@ -19,7 +19,7 @@ use crate::layout::Layout;
 use crate::orchestrator::{Config, Orchestrator, Outlook, Step};
 use crate::plan::Plan;
 use crate::ports::{LookPlan, Ports};
-use crate::record::{Entry, Record, UserVerb};
+use crate::record::{Entry, ImportedState, Record, UserVerb};
 use crate::state::State;
 use crate::status::Status;
 use crate::time::{Millis, Timestamp};
@@ -29,11 +29,31 @@ use crate::time::{Millis, Timestamp};
 pub struct Scenario {
     world: World,
     plan: Plan,
+    states: Vec<(TaskId, ImportedState)>,
     config: Config,
     policy: Arc<dyn HealPolicy>,
     horizon: Millis,
-    said: Vec<(Millis, Option<TaskId>, UserVerb)>,
-    crash_after: Option<u64>,
+    events: Vec<Event>,
+    crashes: Crashes,
+    tick_every: Option<Millis>,
+    lasts: Millis,
+}
+
+/// A story goes on for so long after the last thing that was to happen, for what comes of it.
+const AFTERMATH: Millis = Millis::from_mins(2);
+
+/// How many records the orchestrator writes before it is killed, asked anew for each of its lives.
+type Crashes = Box<dyn FnMut() -> Option<u64>>;
+
+/// Something that happens at a time after the start, whatever the orchestrator does.
+struct Event {
+    at: Millis,
+    what: What,
+}
+
+enum What {
+    Said(Option<TaskId>, UserVerb),
+    World(Box<dyn FnOnce(&World)>),
 }
 
 /// What happened in a [`Scenario`].
@@ -46,6 +66,8 @@ pub struct Story {
     pub state: State,
     /// How often the orchestrator was killed.
     pub crashes: u32,
+    /// The world at the end.
+    pub world: World,
 }
 
 impl Scenario {
@@ -71,7 +93,18 @@ impl Scenario {
             pid: 1,
         };
         let policy = Arc::new(DefaultPolicy);
-        Self { world, plan, config, policy, horizon: Millis::from_mins(24 * 60), said: Vec::new(), crash_after: None }
+        Self {
+            world,
+            plan,
+            states: Vec::new(),
+            config,
+            policy,
+            horizon: Millis::from_mins(24 * 60),
+            events: Vec::new(),
+            crashes: Box::new(|| None),
+            tick_every: None,
+            lasts: Millis(0),
+        }
     }
 
     /// The world, to plant faults in before the run.
@@ -100,19 +133,66 @@ impl Scenario {
         self
     }
 
-    /// Lets a person say something at a time after the start.
+    /// Leaves merging to people: pull requests are followed, never merged by orch.
     #[must_use]
-    pub fn say(mut self, at: Millis, task: Option<&str>, verb: UserVerb) -> Self {
-        self.said.push((at, task.and_then(|id| TaskId::parse(id).ok()), verb));
-        self.said.sort_by_key(|(at, _, _)| *at);
+    pub fn merged_by_hand(mut self) -> Self {
+        self.config.auto_merge = false;
         self
     }
 
-    /// Kills the orchestrator each time it has written this many more records, cutting the batch
-    /// there: effects of records that were not written never begin.
+    /// Tells people of events.
     #[must_use]
-    pub fn crash_every(mut self, records: u64) -> Self {
-        self.crash_after = Some(records);
+    pub fn notify(mut self) -> Self {
+        self.config.notify = true;
+        self
+    }
+
+    /// Starts from states that the manifest gives to tasks.
+    #[must_use]
+    pub fn imported(mut self, states: Vec<(TaskId, ImportedState)>) -> Self {
+        self.states = states;
+        self
+    }
+
+    /// Lets a person say something at a time after the start.
+    #[must_use]
+    pub fn say(self, at: Millis, task: Option<&str>, verb: UserVerb) -> Self {
+        let task = task.and_then(|id| TaskId::parse(id).ok());
+        self.event(at, What::Said(task, verb))
+    }
+
+    /// Lets something happen in the world at a time after the start.
+    #[must_use]
+    pub fn at(self, at: Millis, act: impl FnOnce(&World) + 'static) -> Self {
+        self.event(at, What::World(Box::new(act)))
+    }
+
+    fn event(mut self, at: Millis, what: What) -> Self {
+        self.lasts = self.lasts.max(Millis(at.0 + AFTERMATH.0));
+        self.events.push(Event { at, what });
+        self.events.sort_by_key(|event| event.at);
+        self
+    }
+
+    /// Kills the orchestrator each time it has written this many more records after taking over,
+    /// cutting the batch there: effects of records that were not written never begin.
+    #[must_use]
+    pub fn crash_every(self, records: u64) -> Self {
+        self.crashes(move || Some(records))
+    }
+
+    /// Kills the orchestrator as [`Scenario::crash_every`] does, after as many records as the function
+    /// says for each of its lives; with `None` that life goes on to the end.
+    #[must_use]
+    pub fn crashes(mut self, next: impl FnMut() -> Option<u64> + 'static) -> Self {
+        self.crashes = Box::new(next);
+        self
+    }
+
+    /// Lets no orchestrator run but one heartbeat from time to time, as cron does.
+    #[must_use]
+    pub fn tick_every(mut self, span: Millis) -> Self {
+        self.tick_every = Some(span);
         self
     }
 
@@ -127,30 +207,54 @@ impl Scenario {
     ///
     /// # Errors
     /// [`Cycle`] if the plan has one.
-    pub fn run(self) -> Result<Story, Cycle> {
+    pub fn run(mut self) -> Result<Story, Cycle> {
         let mut journal: Vec<Entry> = Vec::new();
-        let began = self.world.now().wall;
+        let mut course = Course {
+            began: self.world.now().wall,
+            horizon: self.horizon,
+            lasts: self.lasts.min(self.horizon),
+            events: std::mem::take(&mut self.events).into(),
+            tick_every: self.tick_every,
+        };
         let mut crashes = 0;
-        let mut said = VecDeque::from(self.said.clone());
         loop {
             let state = State::fold(&journal);
-            let fresh = state.plan.is_none();
+            let plan = state.plan.is_none().then(|| Input::Seen(self.seen_plan()));
             let engine = Orchestrator::new(state, self.config.clone(), Arc::clone(&self.policy))?;
-            let budget = self.crash_after.map(|records| journal.len() as u64 + records);
+            // The record of taking over does not count.
+            let budget = (self.crashes)().map(|records| journal.len() as u64 + 1 + records);
             let mut play = Play::new(&self.world, engine, &mut journal, budget);
-            match play.drive(fresh.then_some(&self.plan), began, self.horizon, &mut said) {
+            match play.drive(plan, &mut course) {
                 Ok(outlook) => {
-                    let state = play.engine.state().clone();
-                    return Ok(Story { journal, outlook, state, crashes });
+                    let (state, world) = (play.engine.state().clone(), self.world);
+                    return Ok(Story { journal, outlook, state, crashes, world });
                 }
-                Err(Crashed) => crashes += 1,
+                Err(Over::Crashed) => crashes += 1,
+                Err(Over::Left) => {}
             }
         }
     }
+
+    fn seen_plan(&self) -> Seen {
+        let (plan, why) = (Box::new(self.plan.clone()), "scenario".to_owned());
+        Seen::Plan { plan, states: self.states.clone(), why }
+    }
 }
 
-/// The orchestrator was killed.
-struct Crashed;
+/// What goes on over all lives of the orchestrator.
+struct Course {
+    began: Timestamp,
+    horizon: Millis,
+    lasts: Millis,
+    events: VecDeque<Event>,
+    tick_every: Option<Millis>,
+}
+
+/// Why one life of the orchestrator ended before the story did.
+enum Over {
+    Crashed,
+    Left,
+}
 
 /// One life of the orchestrator.
 struct Play<'a> {
@@ -169,24 +273,25 @@ impl<'a> Play<'a> {
         Self { world, engine, ports, journal, budget, inputs: VecDeque::new() }
     }
 
-    fn drive(
-        &mut self,
-        plan: Option<&Plan>,
-        began: Timestamp,
-        horizon: Millis,
-        said: &mut VecDeque<(Millis, Option<TaskId>, UserVerb)>,
-    ) -> Result<Outlook, Crashed> {
+    fn drive(&mut self, plan: Option<Input>, course: &mut Course) -> Result<Outlook, Over> {
         let step = self.engine.start(&self.world.now());
         self.commit(step)?;
-        if let Some(plan) = plan {
-            let (plan, why) = (Box::new(plan.clone()), "scenario".to_owned());
-            self.inputs.push_back(Input::Seen(Seen::Plan { plan, states: Vec::new(), why }));
-        }
+        self.inputs.extend(plan);
         self.inputs.push_back(Input::Tick);
+        course.happen(self.world, &mut self.inputs);
         loop {
             while let Some(input) = self.inputs.pop_front() {
+                let said = match &input {
+                    Input::User { task, verb } => Some((task.clone(), verb.clone())),
+                    _ => None,
+                };
+                let before = self.journal.len();
                 let step = self.engine.handle(input, &self.world.now());
-                self.commit(step)?;
+                if let Err(over) = self.commit(step) {
+                    let unheard = said.filter(|_| self.journal.len() == before);
+                    course.say_again(unheard, &mut self.inputs);
+                    return Err(over);
+                }
             }
             let events = ready(self.ports.executor.events()).unwrap_or_default();
             self.inputs.extend(events.into_iter().map(seen_event));
@@ -194,29 +299,35 @@ impl<'a> Play<'a> {
                 continue;
             }
             let outlook = self.engine.outlook();
-            let elapsed = self.world.now().wall.since(began);
-            let spoken = said.front().is_none_or(|(at, _, _)| *at > horizon);
-            if (outlook != Outlook::Working && spoken) || elapsed >= horizon {
+            let elapsed = self.world.now().wall.since(course.began);
+            if (outlook != Outlook::Working && elapsed >= course.lasts) || elapsed >= course.horizon {
                 return Ok(outlook);
             }
-            self.wait(elapsed, horizon, said);
+            if let Some(span) = course.tick_every {
+                let step = self.engine.stop(&self.world.now());
+                self.commit(step)?;
+                self.world.advance(span);
+                course.happen(self.world, &mut self.inputs);
+                return Err(Over::Left);
+            }
+            self.wait(elapsed, course);
         }
     }
 
-    /// Lets time pass to whatever comes first: the engine's deadline, an agent's step, a person's word.
-    fn wait(&mut self, elapsed: Millis, horizon: Millis, said: &mut VecDeque<(Millis, Option<TaskId>, UserVerb)>) {
+    /// Lets time pass to whatever comes first: the engine's deadline, an agent's step, an event.
+    fn wait(&mut self, elapsed: Millis, course: &mut Course) {
+        let horizon = if elapsed < course.lasts { course.lasts } else { course.horizon };
+        let horizon = Millis(horizon.0.saturating_sub(elapsed.0));
         let deadline = self.engine.next_deadline(&self.world.now()).map_or(horizon, |deadline| deadline.after);
-        let word = said.front().map_or(horizon, |(at, _, _)| Millis(at.0.saturating_sub(elapsed.0)));
+        let event = course.events.front().map_or(horizon, |event| Millis(event.at.0.saturating_sub(elapsed.0)));
         let step = self.world.until_next_step().unwrap_or(horizon);
-        let first = deadline.min(word).min(step);
-        self.world.advance(first);
-        let spoken = if first == word { said.pop_front() } else { None };
-        self.inputs.extend(spoken.map(|(_, task, verb)| Input::User { task, verb }));
+        self.world.advance(deadline.min(event).min(step));
+        course.happen(self.world, &mut self.inputs);
         self.inputs.push_back(Input::Tick);
     }
 
     /// Writes records, as many as the budget allows, then begins effects and looks.
-    fn commit(&mut self, step: Step) -> Result<(), Crashed> {
+    fn commit(&mut self, step: Step) -> Result<(), Over> {
         let room = self.budget.map_or(usize::MAX, |budget| {
             usize::try_from(budget.saturating_sub(self.journal.len() as u64)).unwrap_or(usize::MAX)
         });
@@ -231,7 +342,7 @@ impl<'a> Play<'a> {
             .collect();
         self.journal.extend(step.records.into_iter().take(room));
         if crashes {
-            return Err(Crashed);
+            return Err(Over::Crashed);
         }
         for id in step.redo.into_iter().chain(begun) {
             let Some(open) = self.engine.state().open.get(&id) else { continue };
@@ -249,6 +360,32 @@ impl<'a> Play<'a> {
             self.inputs.extend(ready(self.ports.look(plan)).unwrap_or_default());
         }
         Ok(())
+    }
+}
+
+impl Course {
+    /// Who spoke to an orchestrator that was killed before it could remember it speaks to the next one.
+    fn say_again(&mut self, unheard: Option<(Option<TaskId>, UserVerb)>, inputs: &mut VecDeque<Input>) {
+        let waiting = inputs.drain(..).filter_map(|input| match input {
+            Input::User { task, verb } => Some((task, verb)),
+            _ => None,
+        });
+        let words: Vec<(Option<TaskId>, UserVerb)> = unheard.into_iter().chain(waiting).collect();
+        for (task, verb) in words.into_iter().rev() {
+            self.events.push_front(Event { at: Millis(0), what: What::Said(task, verb) });
+        }
+    }
+
+    /// Lets the events happen whose time has come.
+    fn happen(&mut self, world: &World, inputs: &mut VecDeque<Input>) {
+        let elapsed = world.now().wall.since(self.began);
+        while self.events.front().is_some_and(|event| event.at <= elapsed) {
+            match self.events.pop_front().map(|event| event.what) {
+                Some(What::Said(task, verb)) => inputs.push_back(Input::User { task, verb }),
+                Some(What::World(act)) => act(world),
+                None => {}
+            }
+        }
     }
 }
 

@@ -129,6 +129,11 @@ impl World {
         self.lock().faults.order(operation, times, failure);
     }
 
+    /// Whether calls are still to fail.
+    pub fn has_faults(&self) -> bool {
+        self.lock().faults.are_ordered()
+    }
+
     /// Kills what holds the sessions: all vanish with their exits, and only deaf processes live on.
     pub fn lose_executor(&self) {
         self.lock().lose_executor();
@@ -145,6 +150,11 @@ impl World {
         self.lock().sessions.lose_exit_status(launch);
     }
 
+    /// Ends a process as if it had failed: exit 1.
+    pub fn fail_process(&self, launch: LaunchId) {
+        self.lock().fail_process(launch);
+    }
+
     /// Every call of a port so far, in order.
     pub fn calls(&self) -> Vec<Call> {
         self.lock().calls.clone()
@@ -153,6 +163,11 @@ impl World {
     /// All that was typed into a launch, keys as the bytes that a terminal sends.
     pub fn typed(&self, launch: LaunchId) -> String {
         self.lock().sessions.typed(launch)
+    }
+
+    /// Launches of one task (`ORCH_TASK_ID`) of which the second was started while the first was alive.
+    pub fn doubles(&self) -> Vec<(LaunchId, LaunchId)> {
+        self.lock().sessions.doubles.clone()
     }
 
     /// Whether a process of that pid lives.

@@ -12,7 +12,7 @@ use crate::backend::{
 use crate::id::LaunchId;
 use crate::testkit::script::{Script, Step};
 use crate::testkit::world::State;
-use crate::time::AwakeMs;
+use crate::time::{AwakeMs, Millis};
 
 #[derive(Default)]
 pub(in crate::testkit) struct Sessions {
@@ -21,6 +21,8 @@ pub(in crate::testkit) struct Sessions {
     lost_exits: Vec<LaunchId>,
     pub(in crate::testkit) foreign: Vec<String>,
     pub(in crate::testkit) loss_due: Option<AwakeMs>,
+    /// Pairs of launches of one task of which the second was started while the first was alive.
+    pub(in crate::testkit) doubles: Vec<(LaunchId, LaunchId)>,
     next_pid: u32,
 }
 
@@ -41,10 +43,14 @@ struct Session {
 struct Process {
     id: ProcessId,
     launch: LaunchId,
+    /// The task whose agent it is, as its environment says.
+    task: Option<String>,
     deaf: bool,
     leader: bool,
 }
 
+/// How long an agent takes to read what was typed.
+const REACTION: Millis = Millis(1);
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
 
@@ -114,11 +120,16 @@ impl Sessions {
         Some((launch, session.script.steps.pop_front().unwrap_or(Step::Exit(0))))
     }
 
+    fn note_doubles(&mut self, launch: LaunchId, task: Option<&String>) {
+        let same = |process: &&Process| process.leader && task.is_some() && process.task.as_ref() == task;
+        self.doubles.extend(self.processes.values().filter(same).map(|process| (process.launch, launch)));
+    }
+
     fn start(&mut self, launch: LaunchId, boot: &crate::time::BootId, now: AwakeMs, leader: bool) -> ProcessId {
         self.next_pid += 1;
         let pid = 1000 + self.next_pid;
         let id = ProcessId { pid, started: now.0 / 10 + u64::from(self.next_pid), boot: boot.clone() };
-        self.processes.insert(pid, Process { id: id.clone(), launch, deaf: !leader, leader });
+        self.processes.insert(pid, Process { id: id.clone(), launch, task: None, deaf: !leader, leader });
         id
     }
 }
@@ -138,7 +149,12 @@ impl State {
             Some(_) => {}
         }
         let now = self.clock.now();
+        let task = spec.env.get("ORCH_TASK_ID");
+        self.sessions.note_doubles(spec.launch, task);
         let process = self.sessions.start(spec.launch, &now.boot, now.awake, true);
+        if let Some(process) = self.sessions.processes.get_mut(&process.pid) {
+            process.task = task.cloned();
+        }
         let session = Session {
             spec: spec.clone(),
             process: process.clone(),
@@ -175,7 +191,7 @@ impl State {
         session.typed.push_str(&typed);
         session.unread.push_str(&typed);
         if matches!(session.script.steps.front(), Some(Step::Listen(_))) {
-            session.due = Some(now);
+            session.due = Some(now + REACTION);
         }
         let mut shown = if session.echo { typed.replace('\r', "\n") } else { String::new() };
         if input.keys.contains(&Key::Redraw) {
@@ -265,6 +281,10 @@ impl State {
         let log = session.spec.log.clone();
         self.append(&log, text.replace('\n', "\r\n").as_bytes());
         self.tell(ExecutorEvent::Output(launch));
+    }
+
+    pub(in crate::testkit) fn fail_process(&mut self, launch: LaunchId) {
+        self.exit(launch, ExitStatus { code: Some(1), signal: None });
     }
 
     fn exit(&mut self, launch: LaunchId, status: ExitStatus) {

@@ -7,9 +7,15 @@ use crate::id::{PullNumber, Sha};
 use crate::testkit::vcs::{Merge, Node, merge_trees};
 use crate::testkit::world::State;
 
-#[derive(Default)]
 pub(in crate::testkit) struct Pulls {
     by_number: BTreeMap<PullNumber, Entry>,
+    pub(super) new_checks: Checks,
+}
+
+impl Default for Pulls {
+    fn default() -> Self {
+        Self { by_number: BTreeMap::new(), new_checks: Checks::None }
+    }
 }
 
 struct Entry {
@@ -58,7 +64,7 @@ impl State {
             base: spec.base.clone(),
             state: PullState::Open,
             merge_sha: None,
-            checks: Checks::None,
+            checks: self.pulls.new_checks.clone(),
             changes_requested: None,
             mergeable: None,
             draft: spec.draft,

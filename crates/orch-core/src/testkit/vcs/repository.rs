@@ -1,5 +1,7 @@
 //! What agents and other people do to the repository.
 
+use std::collections::BTreeMap;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::graph::{Graph, Merge, Node, Tree};
@@ -80,6 +82,26 @@ impl MockRepository {
     /// What a file of a commit holds.
     pub fn show(&self, commit: &Sha, path: &str) -> Option<String> {
         self.world.lock().repo.graph.tree(commit).get(path).cloned()
+    }
+
+    /// Every file of a branch at the remote with its content.
+    pub fn remote_files(&self, branch: &BranchName) -> BTreeMap<String, String> {
+        let state = self.world.lock();
+        state.repo.remote.get(branch).map(|tip| state.repo.graph.tree(tip)).unwrap_or_default()
+    }
+
+    /// Merges a commit into a worktree's branch, the worktree's side winning where both changed a file.
+    pub fn merge_keeping_ours(&self, worktree: &Utf8Path, tip: &Sha) -> Option<Sha> {
+        let mut state = self.world.lock();
+        let at = state.clock.now().wall;
+        let repo = &mut state.repo;
+        let mine = repo.worktrees.get(worktree)?;
+        let mut tree = repo.graph.tree(tip);
+        tree.extend(mine.files.clone());
+        let parents = vec![mine.head.clone(), tip.clone()];
+        let sha = repo.graph.add(Node { parents, tree, message: "resolved".to_owned(), at });
+        repo.move_to(worktree, &sha);
+        Some(sha)
     }
 
     /// The commit of a full ref name: `refs/heads/…`, `refs/orch/saved/…`.

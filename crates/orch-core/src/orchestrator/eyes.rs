@@ -1,0 +1,294 @@
+//! What this process has seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::backend::{Checks, ExitStatus, Fingerprint, PullState};
+use crate::effect::Look;
+use crate::id::{LaunchId, Sha, TaskId};
+use crate::input::SeenPull;
+use crate::record::Marks;
+use crate::state::{Session, State};
+use crate::time::{AwakeMs, Millis, Now};
+
+/// A pull request seen longer ago than this is looked at again before it is merged.
+const FRESH: Millis = Millis(2000);
+/// Looks at a worktree in vain before a person is needed.
+const BLIND: u32 = 3;
+/// Time between looks in vain.
+const LOOK_AGAIN: Millis = Millis(5000);
+
+/// What this process has seen. Nothing of it is remembered beyond the marks in the journal: a new
+/// process looks again.
+#[derive(Debug, Default)]
+pub(super) struct Eyes {
+    pub(super) by_launch: BTreeMap<LaunchId, Eye>,
+    pub(super) asked: BTreeSet<Look>,
+    fixes: BTreeSet<TaskId>,
+    pulls: BTreeMap<TaskId, PullSight>,
+    /// Worktrees that could not be looked at: how often, and when last.
+    blind: BTreeMap<TaskId, (u32, AwakeMs)>,
+    /// Times at which a task must be advanced.
+    timers: BTreeSet<(AwakeMs, TaskId)>,
+    /// Something changed that a merge may have waited for.
+    pub(super) merges_due: bool,
+    /// When the list of sessions was asked for last.
+    pub(super) listed_at: Option<AwakeMs>,
+    /// The list must be asked for once more.
+    pub(super) list_again: bool,
+    /// A whole list was seen since this process began, or was stopped.
+    pub(super) listed: bool,
+    /// A whole list was seen since this process began.
+    pub(super) met: bool,
+    pub(super) marks_at: AwakeMs,
+    pub(super) promised: Option<AwakeMs>,
+    /// Tasks whose early push the remote refused: the verified push decides.
+    pub(super) no_early_push: BTreeSet<TaskId>,
+}
+
+/// A pull request as last seen.
+#[derive(Debug)]
+struct PullSight {
+    /// `None` when the forge could not be reached.
+    seen: Option<SeenPull>,
+    at: AwakeMs,
+    /// Nothing was merged since.
+    current: bool,
+}
+
+/// What was seen of one session.
+#[derive(Debug, Clone)]
+pub(super) struct Eye {
+    pub(super) activity: u64,
+    /// When the screen or the head last changed.
+    pub(super) changed_at: AwakeMs,
+    /// The screen when last looked at; its text, once this process looked.
+    pub(super) screen: Option<(Fingerprint, Option<String>)>,
+    pub(super) head: Option<Sha>,
+    /// When this process last looked, with or without success.
+    pub(super) looked_at: Option<AwakeMs>,
+    /// When this process started it; `None` for one that it found.
+    pub(super) started_at: Option<AwakeMs>,
+    /// There may be something new on the screen.
+    pub(super) dirty: bool,
+    pub(super) exit: Option<(ExitStatus, Vec<String>)>,
+    pub(super) repeats_since: Option<AwakeMs>,
+    /// The screen that was judged and did not change since.
+    pub(super) judged: Option<Fingerprint>,
+}
+
+impl Eye {
+    /// The text of the screen, once this process looked.
+    pub(super) fn text(&self) -> Option<&str> {
+        self.screen.as_ref()?.1.as_deref()
+    }
+
+    /// The screen, if it was neither judged nor answered since it last changed.
+    pub(super) fn unread(&self, session: &Session) -> Option<(Fingerprint, &str)> {
+        let (seen, text) = self.screen.as_ref().filter(|_| !self.dirty)?;
+        let answered = session.answered == Some(*seen) && session.typed_at.is_some_and(|at| at >= self.changed_at);
+        if answered || self.judged == Some(*seen) { None } else { Some((*seen, text.as_deref()?)) }
+    }
+
+    /// When the screen last had a reason to change.
+    pub(super) fn stirred_at(&self, session: &Session) -> AwakeMs {
+        session.typed_at.unwrap_or_default().max(self.changed_at)
+    }
+
+    fn of(session: &Session) -> Self {
+        let marks = &session.marks;
+        Self {
+            activity: marks.activity,
+            changed_at: marks.changed_at,
+            screen: marks.screen.map(|seen| (seen, None)),
+            head: marks.head.clone(),
+            looked_at: None,
+            started_at: None,
+            dirty: true,
+            exit: None,
+            repeats_since: None,
+            judged: None,
+        }
+    }
+
+    pub(super) fn marks(&self, launch: LaunchId) -> Marks {
+        Marks {
+            launch,
+            activity: self.activity,
+            changed_at: self.changed_at,
+            screen: self.screen.as_ref().map(|(seen, _)| *seen),
+            head: self.head.clone(),
+        }
+    }
+}
+
+impl Eyes {
+    pub(super) fn of(state: &State) -> Self {
+        let sessions = state.tasks.values().filter_map(|task| task.session.as_ref());
+        Self { by_launch: sessions.map(|session| (session.launch, Eye::of(session))).collect(), ..Self::default() }
+    }
+
+    /// Notes that a look is wanted; `false` when it is under way already.
+    pub(super) fn ask(&mut self, look: &Look) -> bool {
+        self.asked.insert(look.clone())
+    }
+
+    pub(super) fn answered(&mut self, look: &Look) {
+        self.asked.remove(look);
+    }
+
+    pub(super) fn exit_of(&self, session: &Session) -> Option<&(ExitStatus, Vec<String>)> {
+        self.by_launch.get(&session.launch)?.exit.as_ref()
+    }
+
+    /// Whether a session must be in the list that was just seen.
+    pub(super) fn should_be_listed(&self, launch: LaunchId) -> bool {
+        self.by_launch.get(&launch).is_some_and(|eye| eye.started_at < self.listed_at)
+    }
+
+    pub(super) fn begin(&mut self, session: &Session, now: &Now) {
+        let eye = Eye { started_at: Some(now.awake), ..Eye::of(session) };
+        self.by_launch.insert(session.launch, eye);
+    }
+
+    pub(super) fn forget(&mut self, launch: LaunchId) {
+        self.by_launch.remove(&launch);
+    }
+
+    pub(super) fn note_listed(&mut self, launch: LaunchId, exit: Option<(ExitStatus, Vec<String>)>, activity: u64) {
+        if let Some(eye) = self.by_launch.get_mut(&launch) {
+            eye.dirty |= eye.activity != activity;
+            eye.activity = activity;
+            eye.exit = exit.or(eye.exit.take());
+        }
+    }
+
+    /// Measures the silence of a session, or of all of them, from now on.
+    pub(super) fn rebase(&mut self, launch: Option<LaunchId>, now: &Now) {
+        for (_, eye) in self.by_launch.iter_mut().filter(|(id, _)| launch.is_none_or(|launch| launch == **id)) {
+            eye.changed_at = now.awake;
+            eye.repeats_since = eye.repeats_since.map(|_| now.awake);
+        }
+    }
+
+    /// A screen could not be looked at.
+    pub(super) fn note_no_screen(&mut self, launch: LaunchId, now: &Now) {
+        if let Some(eye) = self.by_launch.get_mut(&launch) {
+            eye.looked_at = Some(now.awake);
+        }
+    }
+
+    pub(super) fn note_output(&mut self, launch: LaunchId) {
+        if let Some(eye) = self.by_launch.get_mut(&launch) {
+            eye.dirty = true;
+        }
+    }
+
+    pub(super) fn note_head(&mut self, launch: LaunchId, head: &Sha, now: &Now) -> bool {
+        let Some(eye) = self.by_launch.get_mut(&launch) else { return false };
+        let moved = eye.head.as_ref().is_some_and(|seen| seen != head);
+        if moved {
+            eye.changed_at = now.awake;
+        }
+        eye.head = Some(head.clone());
+        moved
+    }
+
+    /// Something was typed, or was to be: the screen is looked at, and judged anew if nothing was.
+    pub(super) fn look_again(&mut self, launch: LaunchId, judge: bool) {
+        if let Some(eye) = self.by_launch.get_mut(&launch) {
+            eye.dirty = true;
+            eye.judged = eye.judged.filter(|_| !judge);
+        }
+    }
+
+    pub(super) fn looked_for_fix(&self, task: &TaskId) -> bool {
+        self.fixes.contains(task)
+    }
+
+    pub(super) fn note_no_fix(&mut self, task: &TaskId) {
+        self.fixes.insert(task.clone());
+    }
+
+    pub(super) fn forget_fix(&mut self, task: &TaskId) {
+        self.fixes.remove(task);
+    }
+
+    /// The pull request as last seen, and whether that is recent enough to act on it.
+    pub(super) fn pull(&self, task: &TaskId, now: &Now) -> Option<(&SeenPull, bool)> {
+        let sight = self.pulls.get(task)?;
+        let fresh = sight.current && now.awake.since(sight.at) <= FRESH;
+        sight.seen.as_ref().map(|seen| (seen, fresh))
+    }
+
+    pub(super) fn asked_for_pull(&self, task: &TaskId) -> bool {
+        self.pulls.contains_key(task)
+    }
+
+    pub(super) fn note_pull(&mut self, task: &TaskId, seen: Option<SeenPull>, now: &Now) {
+        self.pulls.insert(task.clone(), PullSight { seen, at: now.awake, current: true });
+    }
+
+    pub(super) fn forget_pull(&mut self, task: &TaskId) {
+        self.pulls.remove(task);
+    }
+
+    /// Where bases stand is not known any more: something was merged.
+    pub(super) fn doubt_pulls(&mut self) {
+        self.pulls.values_mut().for_each(|sight| sight.current = false);
+    }
+
+    /// When a pull request is to be looked at again.
+    pub(super) fn pull_due_at(&self, task: &TaskId, interval: Millis) -> AwakeMs {
+        self.pulls.get(task).map_or(AwakeMs(0), |sight| sight.at + interval)
+    }
+
+    /// A worktree could not be looked at; whether that happened too often.
+    pub(super) fn note_blind(&mut self, task: &TaskId, now: &Now) -> bool {
+        let blind = self.blind.entry(task.clone()).or_default();
+        *blind = (blind.0 + 1, now.awake);
+        let hopeless = blind.0 >= BLIND;
+        if hopeless {
+            self.blind.remove(task);
+        } else {
+            self.wake(task, now.awake + LOOK_AGAIN);
+        }
+        hopeless
+    }
+
+    pub(super) fn note_sight(&mut self, task: &TaskId) {
+        self.blind.remove(task);
+    }
+
+    /// Whether a worktree may be looked at, after looks in vain.
+    pub(super) fn may_look(&self, task: &TaskId, now: &Now) -> bool {
+        self.blind.get(task).is_none_or(|(_, at)| now.awake.since(*at) >= LOOK_AGAIN)
+    }
+
+    /// Has a task advanced at a time.
+    pub(super) fn wake(&mut self, task: &TaskId, at: AwakeMs) {
+        self.timers.insert((at, task.clone()));
+    }
+
+    pub(super) fn next_timer(&self) -> Option<AwakeMs> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Takes the tasks whose time has come.
+    pub(super) fn take_due(&mut self, now: &Now) -> Vec<TaskId> {
+        let mut due = Vec::new();
+        while self.timers.first().is_some_and(|(at, _)| *at <= now.awake) {
+            due.extend(self.timers.pop_first().map(|(_, task)| task));
+        }
+        due
+    }
+}
+
+/// Whether a pull request could be merged as it was seen.
+pub(super) fn may_merge(seen: &SeenPull, head: &Sha) -> bool {
+    seen.pull.as_ref().is_some_and(|pull| {
+        pull.state == PullState::Open
+            && pull.head_sha.as_ref() == Some(head)
+            && matches!(pull.checks, Checks::None | Checks::Passed)
+            && pull.changes_requested.is_none()
+    })
+}

@@ -1,0 +1,125 @@
+//! What a remedy changes of its task.
+
+use super::{TaskState, Typing};
+use crate::backend::{Fingerprint, SessionInput};
+use crate::effect::Purpose;
+use crate::heal::{Remedy, Signal};
+use crate::record::{Todo, Verdict};
+use crate::time::{AwakeMs, Timestamp};
+
+impl TaskState {
+    pub(super) fn remedy(&mut self, signal: Signal, remedy: &Remedy, reason: &str, awake: AwakeMs) {
+        let verdict = self.unanswered.take();
+        let ends_session = !matches!(
+            remedy,
+            Remedy::Answer { .. } | Remedy::Look | Remedy::Poke { .. } | Remedy::Escalate | Remedy::Wait { .. }
+        );
+        if let Some(session) = self.session.as_mut().filter(|_| ends_session) {
+            session.teardown = true;
+        }
+        match remedy {
+            Remedy::Answer { input } => {
+                let line = verdict.as_ref().and_then(|v| v.evidence.line.as_deref()).map(Fingerprint::of);
+                let before = self.prompt.filter(|(seen, _)| Some(*seen) == line).map_or(0, |(_, count)| count);
+                self.prompt = line.map(|line| (line, before + 1));
+                self.trouble = Some(awake);
+                self.will_type(verdict.as_ref(), input);
+            }
+            Remedy::Look => {
+                self.trouble = Some(awake);
+                self.each_session(|session| session.suspected = true);
+            }
+            Remedy::Poke { input } => {
+                self.trouble = Some(awake);
+                self.each_session(|session| (session.suspected, session.pokes) = (true, session.pokes + 1));
+                self.will_type(verdict.as_ref(), input);
+            }
+            Remedy::Resume { at, counted } => {
+                self.trouble = Some(awake);
+                self.relaunches += u32::from(*counted);
+                let purpose = self.session.as_ref().map_or(Purpose::Work, |session| session.purpose);
+                self.todo = Some(Todo::Launch { purpose, resume: purpose == Purpose::Work });
+                self.not_before = Some(*at);
+            }
+            Remedy::Restart { at } => {
+                self.failures += 1;
+                self.close_attempt(verdict, *at);
+            }
+            Remedy::Rework { at } => {
+                self.feedback_rounds += 1;
+                self.failures = 0;
+                self.close_attempt(verdict, *at);
+            }
+            Remedy::AskCommit => {
+                self.trouble = None;
+                self.asked_to_commit = true;
+                self.todo = Some(Todo::Launch { purpose: Purpose::AskCommit, resume: true });
+            }
+            Remedy::Commit => {
+                self.trouble = None;
+                self.todo = Some(Todo::Commit);
+            }
+            Remedy::Verify => {
+                self.trouble = None;
+                self.verifying.clone_from(&self.head);
+                self.todo = Some(Todo::Launch { purpose: Purpose::Verify, resume: false });
+            }
+            Remedy::Accept if signal == Signal::PullMerged => self.in_base = true,
+            Remedy::Accept => {
+                self.verified = self.verifying.take();
+                self.relaunches = 0;
+                self.todo = None;
+            }
+            Remedy::Wait { at } => {
+                self.delays += 1;
+                match self.session.as_mut().filter(|session| session.teardown) {
+                    Some(session) => session.end_at = Some(*at),
+                    None => self.not_before = Some(*at),
+                }
+            }
+            Remedy::Escalate => {
+                self.needs_human = true;
+                self.reason = Some(reason.to_owned());
+                self.trouble = Some(awake);
+                if self.session.as_ref().is_none_or(|session| session.teardown) {
+                    self.lesson = verdict.or(self.lesson.take());
+                    self.todo = Some(Todo::EndAttempt);
+                }
+            }
+        }
+    }
+
+    fn will_type(&mut self, verdict: Option<&Verdict>, input: &SessionInput) {
+        let launch = verdict.and_then(|verdict| verdict.launch);
+        let expected = verdict.and_then(|verdict| verdict.evidence.screen);
+        self.typing = launch.map(|launch| Typing { launch, input: input.clone(), expected });
+    }
+
+    fn close_attempt(&mut self, verdict: Option<Verdict>, at: Timestamp) {
+        self.needs_human = false;
+        self.reason = None;
+        self.lesson = verdict;
+        self.not_before = Some(at);
+        self.todo = Some(Todo::EndAttempt);
+    }
+}
+
+impl Remedy {
+    /// The remedy's name, as in the journal.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Answer { .. } => "answer",
+            Self::Look => "look",
+            Self::Poke { .. } => "poke",
+            Self::Resume { .. } => "resume",
+            Self::Restart { .. } => "restart",
+            Self::Rework { .. } => "rework",
+            Self::AskCommit => "askCommit",
+            Self::Commit => "commit",
+            Self::Verify => "verify",
+            Self::Accept => "accept",
+            Self::Wait { .. } => "wait",
+            Self::Escalate => "escalate",
+        }
+    }
+}

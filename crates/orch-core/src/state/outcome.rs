@@ -1,0 +1,123 @@
+//! What the outcome of an effect changes of its task.
+
+use super::{Setback, TaskState};
+use crate::backend::{EndMode, PullState};
+use crate::effect::{Effect, Failure, FailureKind, Outcome, Purpose};
+use crate::id::TaskId;
+use crate::record::Todo;
+use crate::status::Status;
+use crate::time::AwakeMs;
+
+impl TaskState {
+    pub(super) fn done(&mut self, effect: &Effect, outcome: &Outcome, awake: AwakeMs) {
+        if let Outcome::Failed(failure) = outcome {
+            return self.failed(effect, failure);
+        }
+        if !matches!(outcome, Outcome::Ended(false) | Outcome::Unknown) {
+            self.delays = 0;
+        }
+        match (effect, outcome) {
+            (Effect::Prepare(spec), Outcome::Prepared(prepared)) => {
+                self.prepared = Some(prepared.clone());
+                self.contains = spec.predecessors.iter().map(|p| (p.task.clone(), p.sha.clone())).collect();
+                self.removed = false;
+                self.then(match self.status {
+                    // Imported: what is said to be done is looked at before it is believed.
+                    Status::Complete | Status::PrOpen => Todo::Judge,
+                    _ => Todo::Launch { purpose: Purpose::Work, resume: false },
+                });
+            }
+            (Effect::Launch { .. }, Outcome::Launched(launched)) => self.each_session(|session| {
+                session.launched = Some(launched.clone());
+                session.marks.changed_at = awake;
+            }),
+            (Effect::Input { expected: Some(screen), .. }, Outcome::Ok) => {
+                self.each_session(|session| session.answered = Some(*screen));
+            }
+            (Effect::Input { expected: Some(_), .. }, _) => {
+                // What was typed perhaps gets the time to show.
+                self.each_session(|session| session.typed_at = Some(awake));
+                self.not_typed();
+            }
+            (Effect::End { mode: EndMode::Ask, .. }, _) => self.each_session(|session| session.asked_at = Some(awake)),
+            (Effect::End { mode: EndMode::Kill, .. }, Outcome::Ended(true)) => {
+                self.each_session(|session| session.gone = true);
+            }
+            (Effect::End { mode: EndMode::Kill, .. }, Outcome::Ended(false)) => {
+                let failure = Failure::new(FailureKind::NeedsPerson, "its processes could not be proved gone");
+                self.failed(effect, &failure);
+            }
+            (Effect::Forget { .. }, _) => self.session = None,
+            (Effect::Save { .. }, Outcome::Saved(saved)) => {
+                if let Some(saved) = saved.as_ref().filter(|saved| !self.saved.contains(&saved.reference)) {
+                    self.saved.push(saved.reference.clone());
+                }
+                self.leftovers_saved = self.leftovers;
+                self.each_session(|session| session.saved = true);
+            }
+            (Effect::Commit(_), _) => self.then(Todo::Judge),
+            (Effect::Sync(spec), Outcome::At(sha)) => {
+                for source in &spec.sources {
+                    if let Ok(task) = TaskId::parse(&source.label) {
+                        self.contains.insert(task, source.tip.clone());
+                    }
+                }
+                if self.verified.as_ref() != Some(sha) {
+                    self.verifying = Some(sha.clone());
+                    self.head = Some(sha.clone());
+                    self.then(Todo::Launch { purpose: Purpose::Verify, resume: false });
+                }
+            }
+            (Effect::Push(spec), _) => {
+                self.pushed = Some(spec.sha.clone());
+            }
+            (Effect::OpenPull(_) | Effect::UpdatePull { .. } | Effect::MergePull(_), Outcome::Pull(pull)) => {
+                self.in_base |= pull.state == PullState::Merged;
+                self.pull = Some(pull.clone());
+            }
+            (Effect::Remove(_), _) => self.removed = true,
+            _ => {}
+        }
+    }
+
+    fn failed(&mut self, effect: &Effect, failure: &Failure) {
+        let kind = failure.kind;
+        let judged = match effect {
+            Effect::Input { .. } | Effect::Notify(_) | Effect::Remove(_) => false,
+            Effect::Save { .. } if self.status == Status::Merged => false,
+            // The push of the verified commit decides.
+            Effect::Push(_) => !self.status.is_open(),
+            // What stands elsewhere than expected is looked at again.
+            Effect::MergePull(_) | Effect::UpdatePull { .. } => kind != FailureKind::Moved,
+            Effect::Forget { .. } => kind == FailureKind::Unavailable,
+            _ => true,
+        };
+        if judged {
+            self.setback = Some(Box::new(Setback { effect: effect.clone(), failure: failure.clone() }));
+        }
+        match effect {
+            // What cannot be saved is left where it is, to `cleanup`.
+            Effect::Save { .. } if self.status == Status::Merged => self.removed = true,
+            Effect::End { .. } | Effect::Save { .. } if kind != FailureKind::Unavailable => {
+                self.each_session(|session| session.hopeless = true);
+            }
+            // The process may live all the same: it is ended before another one begins.
+            Effect::Launch { purpose, resume, .. } => {
+                self.then(Todo::Launch { purpose: *purpose, resume: *resume });
+                self.each_session(|session| (session.teardown, session.force) = (true, true));
+            }
+            Effect::Input { expected: Some(_), .. } => self.not_typed(),
+            Effect::Forget { .. } if kind != FailureKind::Unavailable => self.session = None,
+            // Once saved, a worktree that still cannot be removed is left to `cleanup`.
+            Effect::Remove(spec) => (self.leftovers, self.removed) = (true, spec.discard),
+            _ => {}
+        }
+    }
+
+    /// An answer that was not given, or nobody knows whether it was, does not count: the screen is judged anew.
+    fn not_typed(&mut self) {
+        if let Some((_, count)) = &mut self.prompt {
+            *count = count.saturating_sub(1);
+        }
+    }
+}

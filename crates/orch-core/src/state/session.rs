@@ -1,0 +1,107 @@
+//! One launched process, as remembered.
+
+use crate::backend::{ExitStatus, Fingerprint, Launched, ProcessId};
+use crate::effect::Purpose;
+use crate::id::LaunchId;
+use crate::record::Marks;
+use crate::time::{AwakeMs, Millis, Timestamp};
+
+/// One launched process.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Session {
+    /// Its launch.
+    pub launch: LaunchId,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Awake time of the launch.
+    pub launched_at: AwakeMs,
+    /// Its name and process, once started.
+    pub launched: Option<Launched>,
+    /// How it ended, once judged.
+    pub ended: Option<ExitStatus>,
+    /// It is to be taken down.
+    pub teardown: bool,
+    /// Its uncommitted work is saved.
+    pub saved: bool,
+    /// Awake time at which it was asked to end.
+    pub asked_at: Option<AwakeMs>,
+    /// Its processes are proved gone.
+    pub gone: bool,
+    /// A person wants no grace.
+    pub force: bool,
+    /// It could not be taken down: a person must look.
+    pub hopeless: bool,
+    /// Marks of life.
+    pub marks: Marks,
+    /// It was suspected in this silence.
+    pub suspected: bool,
+    /// How often it was poked in this silence.
+    pub pokes: u32,
+    /// Awake time of the last input by orch.
+    pub typed_at: Option<AwakeMs>,
+    /// The screen that this input answered, once it was typed.
+    pub answered: Option<Fingerprint>,
+    /// Ending it failed and is tried again at this time.
+    pub end_at: Option<Timestamp>,
+    /// Awake time of the last input by a person.
+    pub person_at: Option<AwakeMs>,
+}
+
+impl Session {
+    /// Whether it is started, not ended and not to be taken down.
+    pub fn is_live(&self) -> bool {
+        self.launched.is_some() && self.ended.is_none() && !self.teardown
+    }
+
+    /// The process recorded at launch.
+    pub fn process(&self) -> Option<&ProcessId> {
+        self.launched.as_ref()?.process.as_ref()
+    }
+}
+
+impl Session {
+    pub(super) fn starting(launch: LaunchId, purpose: Purpose, awake: AwakeMs) -> Self {
+        Self {
+            launch,
+            purpose,
+            launched_at: awake,
+            launched: None,
+            ended: None,
+            teardown: false,
+            saved: false,
+            asked_at: None,
+            gone: false,
+            force: false,
+            hopeless: false,
+            marks: Marks { launch, activity: 0, changed_at: awake, screen: None, head: None },
+            suspected: false,
+            pokes: 0,
+            typed_at: None,
+            answered: None,
+            end_at: None,
+            person_at: None,
+        }
+    }
+
+    /// Measures all silence from now on.
+    pub(super) fn rebase(&mut self, awake: AwakeMs) {
+        self.launched_at = awake;
+        self.marks.changed_at = awake;
+        self.suspected = false;
+        self.pokes = 0;
+        self.asked_at = self.asked_at.map(|_| awake);
+        self.typed_at = None;
+        self.person_at = None;
+    }
+
+    /// Does not count a time in which nobody could see anything.
+    pub(super) fn unseen_for(&mut self, span: Millis) {
+        self.marks.changed_at = self.marks.changed_at + span;
+        self.launched_at = self.launched_at + span;
+    }
+
+    /// Begins a new measure of silence.
+    pub(super) fn is_awake(&mut self) {
+        (self.suspected, self.pokes) = (false, 0);
+    }
+}

@@ -1,0 +1,344 @@
+//! One task, as remembered, and what the records about it change.
+
+use std::collections::BTreeMap;
+
+use super::Session;
+use crate::backend::{Commit, Fingerprint, Key, Prepared, Pull, SessionInput};
+use crate::effect::{Effect, Failure};
+use crate::heal::Signal;
+use crate::id::{AttemptNo, EffectId, LaunchId, Sha, TaskId};
+use crate::record::{Entry, ImportedState, Marks, StatusRecord, Todo, UserVerb, Verdict};
+use crate::status::Status;
+use crate::time::{AwakeMs, Millis, Timestamp};
+
+/// A session that still prints this long after its launch got somewhere: an earlier end is one more
+/// relaunch in vain.
+const STEADY: Millis = Millis::from_mins(10);
+
+/// One task's state.
+#[derive(Debug, Clone, Default)]
+pub struct TaskState {
+    /// Where it stands.
+    pub status: Status,
+    /// The last attempt that was opened; 0 before the first.
+    pub attempt: AttemptNo,
+    /// Failed attempts since the start or the last `retry`.
+    pub failures: u32,
+    /// Rounds of feedback since the start or the last `retry`.
+    pub feedback_rounds: u32,
+    /// Relaunches without progress between them.
+    pub relaunches: u32,
+    /// Delays in a row: what is outside could not be reached.
+    pub delays: u32,
+    /// A person is needed.
+    pub needs_human: bool,
+    /// Why it waits, failed or needs a person.
+    pub reason: Option<String>,
+    /// Others may pass it.
+    pub skipped: bool,
+    /// Nothing is done for it.
+    pub paused: bool,
+    /// Its worktree.
+    pub prepared: Option<Prepared>,
+    /// Its session.
+    pub session: Option<Session>,
+    /// The next step.
+    pub todo: Option<Todo>,
+    /// The next step or the retry is not before then.
+    pub not_before: Option<Timestamp>,
+    /// An effect that failed and that no verdict has judged yet.
+    pub setback: Option<Box<Setback>>,
+    /// A verdict that no remedy has answered yet.
+    pub unanswered: Option<Verdict>,
+    /// What the last failed attempt came to: the retry context.
+    pub lesson: Option<Verdict>,
+    /// A person asked for the retry: what they may have put right is looked at before an agent starts.
+    pub person_retry: bool,
+    /// Predecessors of which one must be merged before the start point can be made.
+    pub waits_on: Vec<TaskId>,
+    /// The agent was asked to commit in this attempt.
+    pub asked_to_commit: bool,
+    /// A remedy waits for progress after this awake time.
+    pub trouble: Option<AwakeMs>,
+    /// The line of the prompt answered last, and how often.
+    pub prompt: Option<(Fingerprint, u32)>,
+    /// What is typed next.
+    pub typing: Option<Typing>,
+    /// The head when it was last judged.
+    pub head: Option<Sha>,
+    /// Commits over the start when last judged.
+    pub commits: Vec<Commit>,
+    /// Files changed over the start when last judged.
+    pub changed: Vec<String>,
+    /// The commit that is being verified.
+    pub verifying: Option<Sha>,
+    /// The commit that was verified.
+    pub verified: Option<Sha>,
+    /// The commit that the remote has.
+    pub pushed: Option<Sha>,
+    /// Its pull request when last changed or seen to change.
+    pub pull: Option<Pull>,
+    /// The request for changes that a new attempt was begun for.
+    pub heeded: Option<String>,
+    /// Its work was seen in the base.
+    pub in_base: bool,
+    /// Tips of predecessors that its branch contains.
+    pub contains: BTreeMap<TaskId, Sha>,
+    /// The worktree was removed.
+    pub removed: bool,
+    /// The worktree of the merged task holds leftovers: they are saved, then it is removed.
+    pub leftovers: bool,
+    /// Those leftovers are saved.
+    pub leftovers_saved: bool,
+    /// References that hold saved work.
+    pub saved: Vec<String>,
+    /// When its status last changed.
+    pub changed_at: Option<Timestamp>,
+    /// When its first attempt opened.
+    pub started_at: Option<Timestamp>,
+    /// When it was last seen to get on.
+    pub last_progress: Option<Timestamp>,
+    /// When it was verified.
+    pub completed_at: Option<Timestamp>,
+    /// The effect that is under way.
+    pub open: Option<EffectId>,
+    /// Remedies so far, for reports.
+    pub remedies: Vec<RemedyTaken>,
+}
+
+/// An effect that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setback {
+    /// What was to be done.
+    pub effect: Effect,
+    /// Why it could not be done.
+    pub failure: Failure,
+}
+
+/// Input that a remedy or a person decided on and that has not begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Typing {
+    /// The session.
+    pub launch: LaunchId,
+    /// What is typed.
+    pub input: SessionInput,
+    /// The screen that justified it; none for what a person says.
+    pub expected: Option<Fingerprint>,
+}
+
+/// A remedy that was decided on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemedyTaken {
+    /// When.
+    pub at: Timestamp,
+    /// Against what.
+    pub signal: Signal,
+    /// What.
+    pub remedy: &'static str,
+    /// Why.
+    pub reason: String,
+}
+
+impl TaskState {
+    pub(super) fn import(&mut self, imported: &ImportedState) {
+        self.status = imported.status;
+        self.attempt = imported.attempt;
+        self.needs_human = imported.needs_human;
+        self.reason.clone_from(&imported.reason);
+        self.skipped = imported.skipped;
+        self.paused = imported.paused;
+        self.in_base = imported.status == Status::Merged;
+        self.removed = imported.status == Status::Merged;
+        if !matches!(imported.status, Status::Pending | Status::Blocked | Status::Merged) {
+            self.todo = Some(Todo::Prepare);
+        }
+    }
+
+    pub(super) fn change(&mut self, change: &StatusRecord, at: Timestamp) {
+        self.status = change.to;
+        self.changed_at = Some(at);
+        if let Some(attempt) = change.attempt {
+            if attempt > self.attempt {
+                self.asked_to_commit = false;
+                (self.relaunches, self.delays) = (0, 0);
+                self.prompt = None;
+                self.started_at.get_or_insert(at);
+            }
+            self.attempt = attempt;
+        }
+        self.setback = None;
+        self.reason.clone_from(&change.reason);
+        self.waits_on.clone_from(&change.waits_on);
+        match change.to {
+            Status::Pending | Status::Blocked => self.todo = None,
+            Status::Running => {
+                self.needs_human = false;
+                self.trouble = None;
+                self.not_before = None;
+                self.todo = change.todo.or(self.todo);
+                self.last_progress = Some(at);
+                self.each_session(Session::is_awake);
+            }
+            Status::Stuck => {}
+            Status::Error => {
+                self.todo = None;
+                self.trouble = None;
+                self.verifying = None;
+                self.verified = None;
+                self.not_before = change.retry_at;
+            }
+            Status::Complete => {
+                self.verified.clone_from(&change.sha);
+                self.completed_at = Some(at);
+                self.last_progress = Some(at);
+                self.trouble = None;
+                self.todo = None;
+                self.needs_human = false;
+                self.failures = 0;
+                self.lesson = None;
+            }
+            Status::PrOpen => self.verified = change.sha.clone().or(self.verified.take()),
+            Status::Merged => {
+                self.in_base = true;
+                self.needs_human = false;
+                self.todo = None;
+                self.last_progress = Some(at);
+                self.completed_at.get_or_insert(at);
+            }
+        }
+    }
+
+    pub(super) fn judge(&mut self, verdict: &Verdict) {
+        let evidence = &verdict.evidence;
+        if let Some(head) = &evidence.head {
+            self.head = Some(head.clone());
+        }
+        if let Some(commits) = &evidence.commits {
+            self.commits.clone_from(commits);
+        }
+        if let Some(changed) = &evidence.changed {
+            self.changed.clone_from(changed);
+        }
+        if let (Some(exit), Some(session)) = (evidence.exit, &mut self.session) {
+            session.ended = Some(exit);
+            session.teardown = true;
+        }
+        if let Some(pull) = &evidence.pull {
+            self.pull = Some(pull.clone());
+            if verdict.case.signal == Signal::ChangesRequested {
+                self.heeded.clone_from(&pull.changes_requested);
+            }
+        }
+        if self.todo == Some(Todo::Judge) {
+            self.todo = None;
+        }
+        (self.typing, self.setback) = (None, None);
+        self.person_retry = false;
+        self.unanswered = Some(verdict.clone());
+    }
+
+    pub(super) fn each_session(&mut self, change: impl FnOnce(&mut Session)) {
+        if let Some(session) = &mut self.session {
+            change(session);
+        }
+    }
+
+    pub(super) fn progress(&mut self, marks: &Marks, at: Timestamp) {
+        let trouble = self.trouble;
+        let Some(session) = self.session.as_mut().filter(|session| session.launch == marks.launch) else { return };
+        let worked = session.marks.head.is_some() && marks.head != session.marks.head;
+        let moved = marks.changed_at > session.marks.changed_at || worked;
+        session.marks = marks.clone();
+        if !moved {
+            return;
+        }
+        session.is_awake();
+        if worked || marks.changed_at.since(session.launched_at) >= STEADY {
+            self.relaunches = 0;
+        }
+        self.last_progress = Some(at);
+        if trouble.is_some_and(|since| marks.changed_at > since) {
+            self.trouble = None;
+        }
+    }
+
+    pub(super) fn user(&mut self, verb: &UserVerb, entry: &Entry) {
+        match verb {
+            UserVerb::Kill => {
+                self.needs_human = true;
+                self.reason = Some("killed by a person".to_owned());
+                self.end_by_hand(entry.timestamp);
+            }
+            UserVerb::Retry => {
+                (self.failures, self.feedback_rounds, self.relaunches, self.delays) = (0, 0, 0, 0);
+                (self.needs_human, self.skipped) = (false, false);
+                self.reason = Some("a person asked for another attempt".to_owned());
+                (self.unanswered, self.setback) = (None, None);
+                self.each_session(|session| session.hopeless = false);
+                self.person_retry = self.prepared.is_some();
+                self.not_before = Some(entry.timestamp);
+                if self.status.is_open() {
+                    self.end_by_hand(entry.timestamp);
+                }
+            }
+            UserVerb::Skip => {
+                self.skipped = true;
+                if self.status.is_open() {
+                    self.reason = Some("skipped by a person".to_owned());
+                    self.end_by_hand(entry.timestamp);
+                }
+            }
+            UserVerb::Pause => self.paused = true,
+            UserVerb::Resume => {
+                self.paused = false;
+                self.each_session(|session| session.rebase(entry.awake));
+            }
+            UserVerb::Send { text } => {
+                let text = Some(text.clone()).filter(|text| !text.is_empty());
+                let input = SessionInput { text, keys: vec![Key::Enter] };
+                let launch = self.session.as_ref().map(|session| session.launch);
+                self.typing = launch.map(|launch| Typing { launch, input, expected: None });
+                self.each_session(|session| session.person_at = Some(entry.awake));
+            }
+            UserVerb::Attach => self.each_session(|session| session.person_at = Some(entry.awake)),
+        }
+    }
+
+    /// An effect begins.
+    pub(super) fn begin(&mut self, id: EffectId, effect: &Effect, awake: AwakeMs) {
+        match effect {
+            Effect::Launch { purpose, .. } => {
+                self.todo = None;
+                self.person_retry = false;
+                self.not_before = None;
+                self.session = Some(Session::starting(id.into(), *purpose, awake));
+            }
+            Effect::Input { expected: None, .. } => self.typing = None,
+            Effect::Input { expected: Some(_), .. } => {
+                self.typing = None;
+                // What comes after this moment answers it, even before its outcome is known.
+                self.trouble = self.trouble.map(|_| awake);
+                self.each_session(|session| session.typed_at = Some(awake));
+            }
+            Effect::End { .. } => self.each_session(|session| session.end_at = None),
+            _ => {}
+        }
+    }
+
+    /// Sets the next step, unless the attempt is to be closed.
+    pub(super) fn then(&mut self, todo: Todo) {
+        if self.todo != Some(Todo::EndAttempt) {
+            self.todo = Some(todo);
+        }
+    }
+
+    fn end_by_hand(&mut self, at: Timestamp) {
+        (self.unanswered, self.setback, self.typing) = (None, None, None);
+        self.todo = Some(Todo::EndAttempt);
+        self.not_before = Some(at);
+        self.each_session(|session| {
+            session.force |= session.teardown;
+            (session.teardown, session.hopeless) = (true, false);
+        });
+    }
+}
