@@ -9,6 +9,7 @@ mod journal;
 mod main_job;
 mod manifests;
 mod orchestrator;
+mod pasting;
 mod read_verbs;
 mod saved;
 mod tick;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use orch_core::{
     AgentProfile, BranchName, Config, DefaultPolicy, EndMode, EndSpec, Entry, Executor, ExecutorKind, ForgeKind, Input,
-    Manifest, MergeMode, Orchestrator, Parsed, Plan, Ports, PromptVia, Seen, State, Status, TaskId, Vcs,
+    Manifest, Orchestrator, Parsed, Plan, Ports, Seen, State, Status, TaskId, Vcs,
 };
 use orch_git::{GitConfig, GitVcs, LocalForge, LocalForgeConfig, Remote};
 use orch_runtime::{
@@ -102,7 +102,7 @@ impl Fleet {
             .await?,
         );
         let base = base_branch(&plan, &state, vcs.as_ref()).await?;
-        let (goal, auto_merge) = goal(&plan, wishes.until);
+        let (goal, auto_merge) = plan.settings.goal(wishes.until);
         let config = Config {
             layout: workdir.layout(),
             base,
@@ -291,11 +291,6 @@ fn agents(plan: &Plan, settings: &Settings) -> Result<BTreeMap<String, AgentProf
         let name = plan.agent_of(task);
         let built_in = (name == "shell").then(AgentProfile::shell);
         match settings.profile(name, built_in) {
-            Some(profile) if profile.prompt == PromptVia::Paste => {
-                return Err(Failure::input(format!(
-                    "[agents.{name}] prompt = \"paste\" is not in this build; use \"argument\", \"file\" or \"stdin\""
-                )));
-            }
             Some(profile) if profile.resume.iter().flatten().any(|part| part.contains("{session_id}")) => {
                 return Err(Failure::input(format!(
                     "[agents.{name}] resume wants {{session_id}}, which this build cannot learn; leave it out, or leave resume out to start anew"
@@ -400,16 +395,6 @@ async fn base_branch(plan: &Plan, state: &State, vcs: &GitVcs) -> Result<BranchN
         Some(driver) => Ok(driver.base.clone()),
         None => Ok(vcs.default_base().await?),
     }
-}
-
-/// How far tasks are followed, and whether orch merges. `--until merged` where the manifest does not
-/// say who merges means orch, because nobody else does at the local forge.
-fn goal(plan: &Plan, until: Option<Status>) -> (Status, bool) {
-    let auto = match plan.settings.merge {
-        Some(mode) => mode == MergeMode::Auto,
-        None => until == Some(Status::Merged),
-    };
-    (until.unwrap_or(if auto { Status::Merged } else { Status::PrOpen }), auto)
 }
 
 async fn identity_variables(vcs: &GitVcs) -> Result<BTreeMap<String, String>, Failure> {

@@ -67,17 +67,30 @@ impl AgentProfile {
         Self { name: name.into(), command, prompt: PromptVia::Argument, comment: None, ..Self::shell() }
     }
 
+    /// Whether the prompt is pasted after a fresh start or, with `resume`, after a resumed conversation:
+    /// not where a placeholder takes it.
+    pub fn pastes(&self, resume: bool) -> bool {
+        self.prompt == PromptVia::Paste && !self.template(resume).iter().any(takes_prompt)
+    }
+
     /// The argv of a fresh start or, with `resume`, of a resumed conversation; the prompt is added as
     /// the last argument when it goes by argument and no placeholder takes it.
     pub fn argv(&self, resume: bool, placeholders: &Placeholders) -> Vec<String> {
-        let template = if resume { self.resume.as_ref().unwrap_or(&self.command) } else { &self.command };
+        let template = self.template(resume);
         let mut argv: Vec<String> = template.iter().map(|part| placeholders.fill(part)).collect();
-        let takes = |part: &String| part.contains("{prompt}") || part.contains("{prompt_file}");
-        if self.prompt == PromptVia::Argument && !template.iter().any(takes) {
+        if self.prompt == PromptVia::Argument && !template.iter().any(takes_prompt) {
             argv.push(placeholders.values.get("prompt").cloned().unwrap_or_default());
         }
         argv
     }
+
+    fn template(&self, resume: bool) -> &[String] {
+        self.resume.as_ref().filter(|_| resume).unwrap_or(&self.command)
+    }
+}
+
+fn takes_prompt(part: &String) -> bool {
+    part.contains("{prompt}") || part.contains("{prompt_file}")
 }
 
 impl Placeholders {

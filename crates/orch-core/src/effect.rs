@@ -27,6 +27,9 @@ pub enum Effect {
         /// For [`Purpose::Verify`]: the commit that is judged.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sha: Option<Sha>,
+        /// Whether the prompt is pasted once the agent takes input.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        paste: bool,
     },
     /// Type into a session, if its screen still is the one that justified it.
     Input {

@@ -37,6 +37,12 @@ pub struct Limits {
     pub pull_interval: Millis,
     /// How long a screen must stand still before a prompt on it is believed.
     pub settle: Millis,
+    /// How long a screen must stand still before a prompt is pasted into it.
+    pub ready_after: Millis,
+    /// How long a program gets to take in what was pasted before Enter is pressed.
+    pub enter_after: Millis,
+    /// How long the first Enter after a paste gets to show on the screen; doubled for each further one.
+    pub confirm_after: Millis,
     /// The least time between two looks at one screen.
     pub screen_interval: Millis,
     /// Time between asking a process to end and killing it.
@@ -65,6 +71,9 @@ impl Default for Limits {
             heartbeat: Millis::from_mins(2),
             pull_interval: Millis::from_secs(30),
             settle: Millis(500),
+            ready_after: Millis(2000),
+            enter_after: Millis(300),
+            confirm_after: Millis(2000),
             screen_interval: Millis(250),
             ask_grace: Millis::from_secs(5),
             hands_off: Millis::from_secs(60),
@@ -87,6 +96,10 @@ wire_enum!(
         Limited = "limited",
         /// Credentials were refused, or there is no credit.
         Credentials = "credentials",
+        /// The agent stands still, takes input and does not have its prompt yet.
+        Ready = "ready",
+        /// The prompt could not be brought to the agent.
+        Undelivered = "undelivered",
         /// Nothing was heard for some time.
         Silent = "silent",
         /// The same output again and again.
@@ -177,6 +190,8 @@ pub enum Remedy {
         /// The answer.
         input: SessionInput,
     },
+    /// Paste the prompt, and confirm it.
+    Deliver,
     /// Suspect, and look closer.
     Look,
     /// Wake a silent session.
@@ -285,6 +300,8 @@ impl HealPolicy for DefaultPolicy {
                 format!("{detail}; trying again"),
             )
             .by("backoff"),
+            Signal::Ready => Decision::new(Remedy::Deliver, "it takes input, so it gets its prompt"),
+            Signal::Undelivered => relaunch(case, limits, now, "the prompt did not arrive"),
             Signal::Silent => silent(case, limits, now),
             Signal::Loop => relaunch(case, limits, now, "the same output again and again"),
             Signal::Lost => relaunch(case, limits, now, "the session is gone"),

@@ -51,7 +51,7 @@ pub use report::{
     TaskReport, TaskView, Threshold, Why, WhyStep, describe, replay,
 };
 pub use screen::{Reading, Sign};
-pub use state::{OpenEffect, RemedyTaken, Session, Setback, State, TaskState, Typing};
+pub use state::{Delivery, DeliveryStep, OpenEffect, RemedyTaken, Session, Setback, State, TaskState, Typing};
 pub use status::{Status, TRANSITIONS, Transition, transition};
 pub use text::{Foreign, clean, escape_block, escape_line, fence};
 pub use time::{AwakeMs, BootId, Millis, Now, Timestamp};

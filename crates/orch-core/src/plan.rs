@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::backend::MergeMethod;
 use crate::files::FileSet;
 use crate::id::{BranchName, TaskId};
+use crate::status::Status;
 
 /// Everything that the manifest decides, without any state.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -113,6 +114,18 @@ impl Default for PlanSettings {
             max_parallel: 4,
             verify: Vec::new(),
         }
+    }
+}
+
+impl PlanSettings {
+    /// How far tasks are followed, and whether orch merges, given what a person asked for. Who asks
+    /// for `merged` where the manifest does not say who merges means orch.
+    pub fn goal(&self, until: Option<Status>) -> (Status, bool) {
+        let auto = match self.merge {
+            Some(mode) => mode == MergeMode::Auto,
+            None => until == Some(Status::Merged),
+        };
+        (until.unwrap_or(if auto { Status::Merged } else { Status::PrOpen }), auto)
     }
 }
 
@@ -243,3 +256,26 @@ wire_enum!(
         Low = "low",
     }
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_merges_decides_how_far_tasks_are_followed() {
+        use Status::{Complete, Merged, PrOpen};
+        let cases = [
+            (None, None, (PrOpen, false)),
+            (None, Some(Complete), (Complete, false)),
+            (None, Some(Merged), (Merged, true)),
+            (Some(MergeMode::Manual), None, (PrOpen, false)),
+            (Some(MergeMode::Manual), Some(Merged), (Merged, false)),
+            (Some(MergeMode::Auto), None, (Merged, true)),
+            (Some(MergeMode::Auto), Some(PrOpen), (PrOpen, true)),
+        ];
+        for (merge, until, goal) in cases {
+            let settings = PlanSettings { merge, ..PlanSettings::default() };
+            assert_eq!(settings.goal(until), goal, "{merge:?} until {until:?}");
+        }
+    }
+}

@@ -4,6 +4,7 @@
 //! starts is visible in the state until the record that ends it, so the state after any line of the
 //! journal is one from which the work goes on.
 
+mod delivery;
 mod healing;
 mod outcome;
 mod session;
@@ -11,6 +12,8 @@ mod task;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use delivery::Wanted;
+pub use delivery::{Delivery, DeliveryStep};
 pub use session::Session;
 pub use task::{RemedyTaken, Setback, TaskState, Typing};
 

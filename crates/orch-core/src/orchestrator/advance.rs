@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::{Orchestrator, Pass};
-use crate::backend::{CommitSpec, EndMode, Predecessor, PrepareSpec};
+use crate::backend::{CommitSpec, EndMode, Key, Predecessor, PrepareSpec, SessionInput};
 use crate::effect::{Effect, Look, Purpose};
 use crate::heal::{Decision, HealPolicy, Limits, Remedy, Signal};
-use crate::id::{AttemptNo, TaskId};
+use crate::id::{AttemptNo, LaunchId, TaskId};
 use crate::plan::{Plan, TaskSpec};
 use crate::record::{Evidence, Record, StatusRecord, Todo, Verdict};
-use crate::state::{Session, TaskState, Typing};
+use crate::state::{Session, TaskState, Typing, Wanted};
 use crate::status::Status;
 use crate::time::Timestamp;
 
@@ -150,8 +150,39 @@ impl Orchestrator {
             Some(Typing { launch, input, expected }) => {
                 Next::effect(Effect::Input { launch: *launch, input: input.clone(), expected: *expected })
             }
-            None => Next::Nothing,
+            None if paused => Next::Nothing,
+            None => self.deliver(pass, id, session),
         }
+    }
+
+    /// Brings a prompt that is pasted one step further.
+    fn deliver(&self, pass: &Pass<'_>, id: &TaskId, session: &Session) -> Next {
+        let Some(delivery) = session.delivery else { return Next::Nothing };
+        let launch = session.launch;
+        match self.wanted(session) {
+            Some(Wanted::Paste(expected)) => match self.prompt(id, session.purpose, delivery.resume) {
+                Some(text) => {
+                    let input = SessionInput { text: Some(text), keys: Vec::new() };
+                    Next::effect(Effect::Input { launch, input, expected })
+                }
+                None => Next::Nothing,
+            },
+            Some(Wanted::Enter(at)) if at <= pass.now.awake && self.eyes.is_up_to_date(launch, pass.now) => {
+                let input = SessionInput { text: None, keys: vec![Key::Enter] };
+                Next::effect(Effect::Input { launch, input, expected: None })
+            }
+            Some(Wanted::GiveUp(at)) if at <= pass.now.awake => {
+                let detail = "Enter changed nothing on its screen";
+                self.verdict_on(id, Some(launch), Signal::Undelivered, "no-reaction", detail)
+            }
+            _ => Next::Nothing,
+        }
+    }
+
+    /// What the delivery of a session's prompt wants typed next.
+    pub(super) fn wanted(&self, session: &Session) -> Option<Wanted> {
+        let limits = &self.config.limits;
+        session.delivery?.wanted(limits.enter_after, limits.confirm_after)
     }
 
     fn look_at_work(&self, pass: &Pass<'_>, id: &TaskId) -> Next {
@@ -199,13 +230,14 @@ impl Orchestrator {
                 Next::Look(Look::Work(id.clone()))
             }
             Todo::Launch { purpose, resume } => {
-                if self.profile(id).is_none() {
+                let Some(profile) = self.profile(id) else {
                     let name = plan.agent_of(spec);
                     return self.verdict(id, Signal::Broken, "profile", &format!(
                         "there is no agent profile {name:?}: add [agents.{name}] with a command to orch.toml, then `orch retry {id}`"
                     ));
-                }
-                Next::effect(Effect::Launch { attempt: task.attempt, purpose, resume, sha: None })
+                };
+                let paste = profile.pastes(resume);
+                Next::effect(Effect::Launch { attempt: task.attempt, purpose, resume, sha: None, paste })
             }
             Todo::Commit => Next::effect(Effect::Commit(CommitSpec {
                 worktree: self.worktree(id),
@@ -239,13 +271,18 @@ impl Orchestrator {
             purpose: Purpose::Verify,
             resume: false,
             sha: task.verifying.clone(),
+            paste: false,
         })
     }
 
     pub(super) fn verdict(&self, task: &TaskId, signal: Signal, rule: &str, detail: &str) -> Next {
+        self.verdict_on(task, None, signal, rule, detail)
+    }
+
+    fn verdict_on(&self, task: &TaskId, launch: Option<LaunchId>, signal: Signal, rule: &str, detail: &str) -> Next {
         let evidence = Evidence { message: Some(detail.to_owned()), ..Evidence::default() };
         Next::Record(Record::Verdict(Box::new(Verdict {
-            launch: None,
+            launch,
             rule: rule.to_owned(),
             evidence,
             case: self.case(task, signal, detail),
@@ -311,7 +348,9 @@ fn impossible(task: &TaskState, verdict: &Verdict, remedy: &Remedy) -> Option<&'
     };
     let live = task.session.as_ref().is_some_and(Session::is_live);
     match remedy {
-        Remedy::Answer { .. } | Remedy::Poke { .. } | Remedy::Look if !live => Some("there is no live session"),
+        Remedy::Answer { .. } | Remedy::Deliver | Remedy::Poke { .. } | Remedy::Look if !live => {
+            Some("there is no live session")
+        }
         Remedy::Verify if task.head.is_none() => Some("there is no commit to verify"),
         Remedy::AskCommit | Remedy::Commit if task.prepared.is_none() => Some("there is no worktree"),
         Remedy::Accept if !accepts => Some("there is nothing verified to accept"),

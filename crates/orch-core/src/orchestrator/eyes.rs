@@ -63,6 +63,8 @@ pub(super) struct Eye {
     pub(super) changed_at: AwakeMs,
     /// The screen when last looked at; its text, once this process looked.
     pub(super) screen: Option<(Fingerprint, Option<String>)>,
+    /// The row of the cursor when last looked at.
+    pub(super) cursor: Option<u32>,
     pub(super) head: Option<Sha>,
     /// When this process last looked, with or without success.
     pub(super) looked_at: Option<AwakeMs>,
@@ -100,6 +102,7 @@ impl Eye {
             activity: marks.activity,
             changed_at: marks.changed_at,
             screen: marks.screen.map(|seen| (seen, None)),
+            cursor: None,
             head: marks.head.clone(),
             looked_at: None,
             started_at: None,
@@ -148,6 +151,14 @@ impl Eyes {
     pub(super) fn begin(&mut self, session: &Session, now: &Now) {
         let eye = Eye { started_at: Some(now.awake), ..Eye::of(session) };
         self.by_launch.insert(session.launch, eye);
+    }
+
+    /// Whether what a session showed last was looked at, or that was waited for long enough.
+    pub(super) fn is_up_to_date(&self, launch: LaunchId, now: &Now) -> bool {
+        let looking = self.asked.contains(&Look::Screen(launch));
+        self.by_launch.get(&launch).is_none_or(|eye| {
+            !looking && !eye.dirty || eye.looked_at.is_some_and(|at| now.awake.since(at) >= LOOK_AGAIN)
+        })
     }
 
     pub(super) fn forget(&mut self, launch: LaunchId) {

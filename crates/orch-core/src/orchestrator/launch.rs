@@ -7,7 +7,7 @@ use camino::Utf8PathBuf;
 use super::Orchestrator;
 use crate::agent::{Placeholders, PromptVia};
 use crate::effect::{Effect, Purpose};
-use crate::id::{EffectId, LaunchId};
+use crate::id::{EffectId, LaunchId, TaskId};
 use crate::prompt;
 
 /// Everything that is needed to perform a launch but the caller's environment.
@@ -27,8 +27,6 @@ pub struct LaunchPlan {
     pub prompt: Option<(Utf8PathBuf, String)>,
     /// Whether the prompt file becomes standard input.
     pub stdin: bool,
-    /// Whether the prompt is pasted once the agent is ready.
-    pub paste: bool,
     /// The variables that orch sets.
     pub env: BTreeMap<String, String>,
     /// Names of variables that the profile hands through.
@@ -62,19 +60,13 @@ impl Orchestrator {
                 log: layout.verify_log(task_id, launch),
                 prompt: None,
                 stdin: false,
-                paste: false,
                 env: owned(env),
                 pass: Vec::new(),
             });
         }
         let profile = self.profile(task_id)?;
         let resume = *resume && profile.resume.is_some();
-        let comment = profile.comment.as_deref();
-        let text = match purpose {
-            Purpose::AskCommit => prompt::commented(&prompt::ask_commit(spec), comment),
-            Purpose::Work | Purpose::Verify if resume => prompt::commented(&prompt::go_on(spec), comment),
-            Purpose::Work | Purpose::Verify => prompt::task(spec, task, plan, comment),
-        };
+        let text = self.prompt(task_id, *purpose, resume)?;
         let first = *purpose == Purpose::Work && task.relaunches == 0;
         let file = layout.prompt(task_id, *attempt, (!first).then_some(launch));
         env.insert("ORCH_PROMPT_FILE", file.to_string());
@@ -96,9 +88,22 @@ impl Orchestrator {
             log: layout.log(task_id, *attempt),
             prompt: Some((file, text)),
             stdin: profile.prompt == PromptVia::Stdin,
-            paste: profile.prompt == PromptVia::Paste,
             env: owned(env),
             pass: profile.env.clone(),
+        })
+    }
+
+    /// What the agent of a task is told.
+    pub(super) fn prompt(&self, id: &TaskId, purpose: Purpose, resume: bool) -> Option<String> {
+        let (plan, spec, task) = self.spec(id)?;
+        let profile = self.profile(id)?;
+        let comment = profile.comment.as_deref();
+        Some(match purpose {
+            Purpose::AskCommit => prompt::commented(&prompt::ask_commit(spec), comment),
+            Purpose::Work | Purpose::Verify if resume && profile.resume.is_some() => {
+                prompt::commented(&prompt::go_on(spec), comment)
+            }
+            Purpose::Work | Purpose::Verify => prompt::task(spec, task, plan, comment),
         })
     }
 }

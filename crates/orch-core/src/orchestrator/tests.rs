@@ -1,6 +1,7 @@
 //! Whole orchestrations in virtual time: what is told of each, and what holds for all of them.
 
 mod cast;
+mod delivering;
 mod healing;
 mod imported;
 mod losing;
@@ -30,7 +31,8 @@ use cases;
 
 /// Every scenario of these tests.
 fn all_cases() -> impl Iterator<Item = Case> {
-    let subjects: [&[Case]; 8] = [
+    let subjects: [&[Case]; 9] = [
+        delivering::CASES,
         healing::CASES,
         imported::CASES,
         losing::CASES,

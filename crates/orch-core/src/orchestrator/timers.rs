@@ -4,8 +4,11 @@ use super::watch::is_followed;
 use super::{Deadline, Orchestrator};
 use crate::effect::{Look, Purpose};
 use crate::id::TaskId;
-use crate::state::{Session, TaskState};
+use crate::state::{Session, TaskState, Wanted};
 use crate::time::{AwakeMs, Millis, Now};
+
+/// A screen that was just asked for is waited for so long at a time.
+const LOOK: Millis = Millis(1000);
 
 /// The soonest of several deadlines.
 #[derive(Default)]
@@ -75,6 +78,19 @@ impl Orchestrator {
         }
         if let Some(since) = eye.repeats_since {
             soonest.at(left(limits.loop_after, since, now), "loop");
+        }
+        match self.wanted(session) {
+            Some(Wanted::Enter(at)) => {
+                let due = if self.eyes.is_up_to_date(session.launch, now) { at } else { at.max(now.awake + LOOK) };
+                soonest.at(due.since(now.awake), "enter");
+            }
+            Some(Wanted::GiveUp(at)) => soonest.at(at.since(now.awake), "enter"),
+            Some(Wanted::Paste(_)) => {}
+            None if session.delivery.is_some() => {
+                soonest.at(left(self.readiness_after(eye), eye.stirred_at(session), now), "ready");
+                soonest.at(left(limits.suspect_after, session.launched_at, now), "ready");
+            }
+            None => {}
         }
         soonest.at(left(self.next_stage(eye, session), eye.changed_at, now), "silence");
     }

@@ -8,12 +8,14 @@ use crate::heal::{Case, Signal};
 use crate::id::{LaunchId, TaskId};
 use crate::record::{Evidence, Record, Verdict};
 use crate::screen::{self, Sign};
-use crate::state::{Session, TaskState};
+use crate::state::{DeliveryStep, Session, TaskState};
 use crate::status::Status;
 use crate::time::Millis;
 
 /// Output this soon after a poke is the poke's own echo, not a sign of life.
 const ECHO: Millis = Millis(2000);
+/// A screen that shows nothing for so long belongs to a program that says nothing before it is told something.
+const BLANK: Millis = Millis(5000);
 /// A call that comes this much later than asked for means that this process was stopped.
 const LATE: Millis = Millis::from_secs(60);
 
@@ -106,6 +108,7 @@ impl Orchestrator {
         let Some(task) = self.task_of_launch(view.launch) else { return };
         let Some((state, session)) = self.live(&task) else { return };
         let troubled = state.trouble.is_some();
+        let entered = session.delivery.is_some_and(|delivery| delivery.entered_at().is_some());
         let echo = session.pokes > 0 && session.typed_at.is_some_and(|at| pass.now.awake.since(at) < ECHO);
         let Some(eye) = self.eyes.by_launch.get_mut(&view.launch) else { return };
         let seen = Fingerprint::of(&view.text);
@@ -114,7 +117,10 @@ impl Orchestrator {
         eye.dirty = false;
         let repeats = screen::repeats(&view.text);
         let new = before.is_some() || !view.text.trim().is_empty();
-        let changed = before != Some(seen) && new && !echo && !repeats;
+        // A program that says nothing still moves the cursor when it is given a line.
+        let row = std::mem::replace(&mut eye.cursor, view.cursor_row);
+        let taken = entered && row.is_some() && row != view.cursor_row;
+        let changed = (before != Some(seen) || taken) && new && !echo && !repeats;
         if before != Some(seen) {
             eye.judged = None;
         }
@@ -122,7 +128,7 @@ impl Orchestrator {
             eye.changed_at = pass.now.awake;
         }
         eye.repeats_since = repeats.then(|| eye.repeats_since.unwrap_or(pass.now.awake));
-        if changed && troubled {
+        if changed && (troubled || entered) {
             let marks = eye.marks(view.launch);
             self.record(pass, Some(task.clone()), Record::Progress(marks));
         }
@@ -162,7 +168,8 @@ impl Orchestrator {
         if held {
             return;
         }
-        if !self.judge_screen(pass, task, launch) {
+        let judged = self.judge_screen(pass, task, launch) || self.judge_readiness(pass, task, launch);
+        if !judged {
             self.judge_silence(pass, task, launch);
         }
     }
@@ -198,6 +205,40 @@ impl Orchestrator {
             (case.signal, case.detail, case.answer, case.same_prompt) = (signal, line, answer, same);
         });
         true
+    }
+
+    /// Judges whether an agent that waits for its prompt takes input; whether it led to a verdict.
+    fn judge_readiness(&mut self, pass: &mut Pass<'_>, task: &TaskId, launch: LaunchId) -> bool {
+        let (Some(eye), Some((_, session))) = (self.eyes.by_launch.get(&launch), self.live(task)) else {
+            return false;
+        };
+        if session.delivery.is_none_or(|delivery| delivery.step != DeliveryStep::Waits) {
+            return false;
+        }
+        let (still, patience) = (pass.now.awake.since(eye.stirred_at(session)), self.config.limits.suspect_after);
+        let screen = eye.screen.as_ref().filter(|_| !eye.dirty).map(|(seen, _)| *seen);
+        let evidence = Evidence { screen, ..Evidence::default() };
+        if screen.is_some() && still >= self.readiness_after(eye) {
+            self.judge_live(pass, task, launch, "stands-still", evidence, |case| {
+                (case.signal, case.detail) = (Signal::Ready, format!("its screen stands still for {still}"));
+            });
+            return true;
+        }
+        let waited = pass.now.awake.since(session.launched_at);
+        if waited < patience {
+            return false;
+        }
+        self.judge_live(pass, task, launch, "never-still", evidence, |case| {
+            (case.signal, case.detail) = (Signal::Undelivered, format!("its screen did not stand still for {waited}"));
+        });
+        true
+    }
+
+    /// How long a screen must stand still before it takes the prompt.
+    pub(super) fn readiness_after(&self, eye: &Eye) -> Millis {
+        let blank = eye.text().is_none_or(|text| text.trim().is_empty());
+        let ready_after = self.config.limits.ready_after;
+        if blank { ready_after.max(BLANK) } else { ready_after }
     }
 
     fn judge_silence(&mut self, pass: &mut Pass<'_>, task: &TaskId, launch: LaunchId) {

@@ -12,7 +12,12 @@ impl TaskState {
         let verdict = self.unanswered.take();
         let ends_session = !matches!(
             remedy,
-            Remedy::Answer { .. } | Remedy::Look | Remedy::Poke { .. } | Remedy::Escalate | Remedy::Wait { .. }
+            Remedy::Answer { .. }
+                | Remedy::Deliver
+                | Remedy::Look
+                | Remedy::Poke { .. }
+                | Remedy::Escalate
+                | Remedy::Wait { .. }
         );
         if let Some(session) = self.session.as_mut().filter(|_| ends_session) {
             session.teardown = true;
@@ -24,6 +29,10 @@ impl TaskState {
                 self.prompt = line.map(|line| (line, before + 1));
                 self.trouble = Some(awake);
                 self.will_type(verdict.as_ref(), input);
+            }
+            Remedy::Deliver => {
+                let screen = verdict.as_ref().and_then(|verdict| verdict.evidence.screen);
+                self.each_session(|session| session.deliver(screen, awake));
             }
             Remedy::Look => {
                 self.trouble = Some(awake);
@@ -109,6 +118,7 @@ impl Remedy {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Answer { .. } => "answer",
+            Self::Deliver => "deliver",
             Self::Look => "look",
             Self::Poke { .. } => "poke",
             Self::Resume { .. } => "resume",

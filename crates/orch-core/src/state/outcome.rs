@@ -10,6 +10,9 @@ use crate::time::AwakeMs;
 
 impl TaskState {
     pub(super) fn done(&mut self, effect: &Effect, outcome: &Outcome, awake: AwakeMs) {
+        if let Effect::Input { input, .. } = effect {
+            self.each_session(|session| session.end_delivery(input, outcome, awake));
+        }
         if let Outcome::Failed(failure) = outcome {
             return self.failed(effect, failure);
         }

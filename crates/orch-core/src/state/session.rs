@@ -1,5 +1,6 @@
 //! One launched process, as remembered.
 
+use super::Delivery;
 use crate::backend::{ExitStatus, Fingerprint, Launched, ProcessId};
 use crate::effect::Purpose;
 use crate::id::LaunchId;
@@ -45,6 +46,8 @@ pub struct Session {
     pub end_at: Option<Timestamp>,
     /// Awake time of the last input by a person.
     pub person_at: Option<AwakeMs>,
+    /// A prompt that is to be pasted and is not confirmed yet.
+    pub delivery: Option<Delivery>,
 }
 
 impl Session {
@@ -80,6 +83,7 @@ impl Session {
             answered: None,
             end_at: None,
             person_at: None,
+            delivery: None,
         }
     }
 
@@ -92,6 +96,7 @@ impl Session {
         self.asked_at = self.asked_at.map(|_| awake);
         self.typed_at = None;
         self.person_at = None;
+        self.rebase_delivery(awake);
     }
 
     /// Does not count a time in which nobody could see anything.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Session;
+use super::{Delivery, Session};
 use crate::backend::{Commit, Fingerprint, Key, Prepared, Pull, SessionInput};
 use crate::effect::{Effect, Failure};
 use crate::heal::Signal;
@@ -248,6 +248,7 @@ impl TaskState {
         let Some(session) = self.session.as_mut().filter(|session| session.launch == marks.launch) else { return };
         let worked = session.marks.head.is_some() && marks.head != session.marks.head;
         let moved = marks.changed_at > session.marks.changed_at || worked;
+        session.confirm_delivery(marks.changed_at);
         session.marks = marks.clone();
         if !moved {
             return;
@@ -306,12 +307,17 @@ impl TaskState {
 
     /// An effect begins.
     pub(super) fn begin(&mut self, id: EffectId, effect: &Effect, awake: AwakeMs) {
+        if let Effect::Input { input, .. } = effect {
+            self.each_session(|session| session.begin_delivery(input, awake));
+        }
         match effect {
-            Effect::Launch { purpose, .. } => {
+            Effect::Launch { purpose, resume, paste, .. } => {
                 self.todo = None;
                 self.person_retry = false;
                 self.not_before = None;
-                self.session = Some(Session::starting(id.into(), *purpose, awake));
+                let mut session = Session::starting(id.into(), *purpose, awake);
+                session.delivery = paste.then(|| Delivery::new(*resume));
+                self.session = Some(session);
             }
             Effect::Input { expected: None, .. } => self.typing = None,
             Effect::Input { expected: Some(_), .. } => {

@@ -119,6 +119,13 @@ impl Scenario {
         self
     }
 
+    /// Changes every agent's profile, but that of `shell`.
+    #[must_use]
+    pub fn agents(mut self, change: impl Fn(&mut AgentProfile)) -> Self {
+        self.config.agents.values_mut().filter(|profile| profile.name != "shell").for_each(change);
+        self
+    }
+
     /// Follows tasks up to another status, without merging when it is not [`Status::Merged`].
     #[must_use]
     pub fn goal(mut self, goal: Status) -> Self {

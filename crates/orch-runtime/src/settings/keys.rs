@@ -39,7 +39,7 @@ const PULSE: RangeInclusive<u64> = 50..=u64::MAX;
 const SOME: RangeInclusive<u32> = 1..=1000;
 
 /// Every key outside of `[agents]`.
-const KEYS: [(&str, Slot); 21] = [
+const KEYS: [(&str, Slot); 24] = [
     ("env.pass", Slot::Names(|s| &mut s.env_pass)),
     ("verify.timeout", Slot::Span(|s| &mut s.limits.verify_timeout, 1..=u64::MAX)),
     ("verify.parallel", Slot::Count(|s| &mut s.limits.verify_parallel, SOME)),
@@ -54,6 +54,9 @@ const KEYS: [(&str, Slot); 21] = [
     ("heal.feedback_rounds", Slot::Count(|s| &mut s.limits.feedback_rounds, 0..=1000)),
     ("heal.heartbeat", Slot::Span(|s| &mut s.limits.heartbeat, PULSE)),
     ("heal.settle", Slot::Span(|s| &mut s.limits.settle, ANY)),
+    ("heal.ready_after", Slot::Span(|s| &mut s.limits.ready_after, ANY)),
+    ("heal.enter_after", Slot::Span(|s| &mut s.limits.enter_after, ANY)),
+    ("heal.confirm_after", Slot::Span(|s| &mut s.limits.confirm_after, PULSE)),
     ("heal.ask_grace", Slot::Span(|s| &mut s.limits.ask_grace, ANY)),
     ("heal.relaunch_limit", Slot::Count(|s| &mut s.limits.relaunch_limit, 0..=1000)),
     ("heal.relaunch_wait", Slot::Span(|s| &mut s.limits.relaunch_wait, ANY)),

@@ -44,6 +44,9 @@ same_prompt_limit = 4
 feedback_rounds = 0
 heartbeat = "15m"
 settle = "1s"
+ready_after = "3s"
+enter_after = "400ms"
+confirm_after = "4s"
 ask_grace = "0s"
 relaunch_limit = 7
 relaunch_wait = "12h"
@@ -73,6 +76,9 @@ pull_interval = "1m"
         feedback_rounds: 0,
         heartbeat: Millis::from_mins(15),
         settle: Millis::from_secs(1),
+        ready_after: Millis::from_secs(3),
+        enter_after: Millis(400),
+        confirm_after: Millis::from_secs(4),
         ask_grace: Millis(0),
         relaunch_limit: 7,
         relaunch_wait: Millis::from_mins(720),

@@ -129,6 +129,8 @@ fn the_heal_table() {
     | limited reset in 25h | restart,at:+00:00:10.000Z | …; 1 of 3 attempts failed, a new one begins [relaunch_wait] |
     | limited the sixth time | restart,at:+00:00:10.000Z | …; 1 of 3 attempts failed, a new one begins [relaunch_wait] |
     | credentials | escalate | … |
+    | ready | deliver | it takes input, so it gets its prompt |
+    | undelivered | resume,at:+00:00:00.000Z,counted:true | the prompt did not arrive: …; the same attempt goes on |
     | silent for 5m | look | …: suspected [suspect_after] |
     | silent for 10m | poke,input:keys:[redraw] | …: asked to redraw [poke_after] |
     | silent for 10m, redrawn, at a line input | poke,input:keys:[enter] | …: poked [poke_after] |
@@ -180,6 +182,9 @@ fn the_limits() {
     heartbeat = 120000
     pullInterval = 30000
     settle = 500
+    readyAfter = 2000
+    enterAfter = 300
+    confirmAfter = 2000
     screenInterval = 250
     askGrace = 5000
     handsOff = 60000
