@@ -70,7 +70,7 @@ impl AgentProfile {
     /// Whether the prompt is pasted after a fresh start or, with `resume`, after a resumed conversation:
     /// not where a placeholder takes it.
     pub fn pastes(&self, resume: bool) -> bool {
-        self.prompt == PromptVia::Paste && !self.template(resume).iter().any(takes_prompt)
+        self.prompt == PromptVia::Paste && !self.template(resume).iter().any(|part| takes_prompt(part))
     }
 
     /// The argv of a fresh start or, with `resume`, of a resumed conversation; the prompt is added as
@@ -78,7 +78,7 @@ impl AgentProfile {
     pub fn argv(&self, resume: bool, placeholders: &Placeholders) -> Vec<String> {
         let template = self.template(resume);
         let mut argv: Vec<String> = template.iter().map(|part| placeholders.fill(part)).collect();
-        if self.prompt == PromptVia::Argument && !template.iter().any(takes_prompt) {
+        if self.prompt == PromptVia::Argument && !template.iter().any(|part| takes_prompt(part)) {
             argv.push(placeholders.values.get("prompt").cloned().unwrap_or_default());
         }
         argv
@@ -89,7 +89,7 @@ impl AgentProfile {
     }
 }
 
-fn takes_prompt(part: &String) -> bool {
+fn takes_prompt(part: &str) -> bool {
     part.contains("{prompt}") || part.contains("{prompt_file}")
 }
 

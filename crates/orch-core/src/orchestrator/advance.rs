@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 /// What a task does next.
 pub(super) enum Next {
     /// Remember this; then look again.
-    Record(Record),
+    Record(Box<Record>),
     /// Look at this and wait.
     Look(Look),
     /// Wait.
@@ -25,7 +25,11 @@ pub(super) enum Next {
 
 impl Next {
     pub(super) fn effect(effect: Effect) -> Self {
-        Self::Record(Record::Effect { effect })
+        Self::record(Record::Effect { effect })
+    }
+
+    pub(super) fn record(record: Record) -> Self {
+        Self::Record(Box::new(record))
     }
 }
 
@@ -34,7 +38,7 @@ impl Orchestrator {
     pub(super) fn advance(&mut self, pass: &mut Pass<'_>, task: &TaskId) {
         loop {
             match self.next(pass, task) {
-                Next::Record(record) => self.record(pass, Some(task.clone()), record),
+                Next::Record(record) => self.record(pass, Some(task.clone()), *record),
                 Next::Look(look) => {
                     if self.eyes.ask(&look) {
                         pass.looks.insert(look);
@@ -52,13 +56,13 @@ impl Orchestrator {
             return Next::Nothing;
         }
         if let Some(setback) = &task.setback {
-            return Next::Record(self.judge_setback(id, task, setback));
+            return Next::record(self.judge_setback(id, task, setback));
         }
         if let Some(verdict) = &task.unanswered {
-            return Next::Record(self.answer(pass, task, verdict));
+            return Next::record(self.answer(pass, task, verdict));
         }
         if let Some(change) = self.due_change(id, task) {
-            return Next::Record(Record::Status(change));
+            return Next::record(Record::Status(change));
         }
         if let Some(session) = &task.session {
             return self.tend(pass, id, task, session);
@@ -281,7 +285,7 @@ impl Orchestrator {
 
     fn verdict_on(&self, task: &TaskId, launch: Option<LaunchId>, signal: Signal, rule: &str, detail: &str) -> Next {
         let evidence = Evidence { message: Some(detail.to_owned()), ..Evidence::default() };
-        Next::Record(Record::Verdict(Box::new(Verdict {
+        Next::record(Record::Verdict(Box::new(Verdict {
             launch,
             rule: rule.to_owned(),
             evidence,

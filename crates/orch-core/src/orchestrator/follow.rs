@@ -179,7 +179,7 @@ impl Orchestrator {
         });
         match next {
             Some((id, Next::Record(record))) => {
-                self.record(pass, Some(id), record);
+                self.record(pass, Some(id), *record);
                 true
             }
             Some((_, Next::Look(look))) => {

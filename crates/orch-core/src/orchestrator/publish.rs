@@ -29,7 +29,7 @@ impl Orchestrator {
         match &task.pull {
             Some(pull) if pull.state == PullState::Open => {
                 let sha = task.verified.clone();
-                Next::Record(Record::Status(StatusRecord {
+                Next::record(Record::Status(StatusRecord {
                     sha,
                     ..StatusRecord::new(Status::Complete, Status::PrOpen)
                 }))

@@ -85,12 +85,11 @@ impl Orchestrator {
                 soonest.at(due.since(now.awake), "enter");
             }
             Some(Wanted::GiveUp(at)) => soonest.at(at.since(now.awake), "enter"),
-            Some(Wanted::Paste(_)) => {}
             None if session.delivery.is_some() => {
                 soonest.at(left(self.readiness_after(eye), eye.stirred_at(session), now), "ready");
                 soonest.at(left(limits.suspect_after, session.launched_at, now), "ready");
             }
-            None => {}
+            Some(Wanted::Paste(_)) | None => {}
         }
         soonest.at(left(self.next_stage(eye, session), eye.changed_at, now), "silence");
     }
