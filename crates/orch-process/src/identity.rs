@@ -16,6 +16,11 @@ pub fn alive(process: &ProcessId) -> bool {
     identify(process.pid).is_some_and(|now| now == *process)
 }
 
+/// What the process that has this pid now is called, for people; at most 15 bytes of it on Linux.
+pub fn name(pid: u32) -> Option<String> {
+    table::name(pid)
+}
+
 /// Sends a signal to exactly this process; `false` when it is gone or may not be signalled.
 pub fn signal(process: &ProcessId, signal: Signal) -> bool {
     let Some(pid) = raw(process.pid) else { return false };

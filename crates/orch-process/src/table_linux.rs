@@ -28,6 +28,11 @@ pub(crate) fn all() -> Vec<Entry> {
     dir.filter_map(|item| item.ok()?.file_name().to_str()?.parse().ok()).filter_map(entry).collect()
 }
 
+pub(crate) fn name(pid: u32) -> Option<String> {
+    let raw = fs::read(format!("/proc/{pid}/comm")).ok()?;
+    Some(String::from_utf8_lossy(&raw).trim_end_matches('\n').to_owned())
+}
+
 /// The environment that the process was started with; `None` when it may not be read.
 pub(crate) fn environment(pid: u32) -> Option<Vec<Vec<u8>>> {
     let raw = fs::read(format!("/proc/{pid}/environ")).ok()?;

@@ -28,6 +28,12 @@ pub(crate) fn all() -> Vec<Entry> {
     output("ps", &["-ax", "-o", COLUMNS]).unwrap_or_default().lines().filter_map(parse_row).collect()
 }
 
+pub(crate) fn name(pid: u32) -> Option<String> {
+    let command = output("ps", &["-p", &pid.to_string(), "-o", "comm="])?;
+    let last = command.trim().rsplit('/').next()?.to_owned();
+    Some(last).filter(|name| !name.is_empty())
+}
+
 /// The words of command line and environment together: `ps` does not tell where one ends.
 pub(crate) fn environment(pid: u32) -> Option<Vec<Vec<u8>>> {
     let text = output("ps", &["-E", "-ww", "-p", &pid.to_string(), "-o", "command="])?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use orch_core::LaunchId;
+use orch_process::{SocketError, socket_in};
 
 use crate::quote::quoted;
 
@@ -21,6 +22,15 @@ pub struct TmuxConfig {
     /// Standard input of every short-lived tmux process, so that whoever waits for the file's lock
     /// waits for them; `/dev/null` when absent.
     pub stdin_guard: Option<Arc<File>>,
+}
+
+/// The socket of a workdir's private tmux server: `orchestrator.sock` in the workdir, or where that
+/// path is longer than 100 bytes, in a private directory elsewhere (see [`socket_in`]).
+///
+/// # Errors
+/// [`SocketError`] says which directory could not be used.
+pub fn socket_for(workdir: &Utf8Path) -> Result<Utf8PathBuf, SocketError> {
+    socket_in(workdir, "orchestrator.sock")
 }
 
 impl TmuxConfig {

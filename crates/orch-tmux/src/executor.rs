@@ -5,7 +5,7 @@ use orch_core::{
     EndMode, EndSpec, Executor, ExecutorCapabilities, ExecutorError, ExecutorEvent, Fingerprint, LaunchId, LaunchSpec,
     Launched, ScreenView, SessionInfo, SessionInput, SessionState,
 };
-use orch_process::Exit;
+use orch_process::{Exit, check_launch};
 use tmux_interface::AttachSession;
 
 use crate::config::TmuxConfig;
@@ -78,7 +78,7 @@ impl Executor for TmuxExecutor {
     }
 
     async fn launch(&self, spec: &LaunchSpec) -> Result<Launched, ExecutorError> {
-        launch::check(spec)?;
+        check_launch(spec)?;
         let _alone = self.inner.launching.lock().await;
         let record = match self.inner.find(spec.launch).await? {
             Some(record) => record,

@@ -6,12 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use orch_core::{EndSpec, ExecutorError, ExecutorEvent, ExitStatus, LaunchId, ProcessId, SessionInfo, SessionState};
-use orch_process::{Exit, Mark, Signal, Target, alive, identify};
+use orch_process::{Events, Exit, Mark, Signal, Target, alive, identify};
 use tokio::time::{Instant, sleep};
 
 use crate::config::TmuxConfig;
 use crate::control::{Announcement, Broken, Reply};
-use crate::events::Events;
 use crate::quote::Line;
 use crate::record::{FORMAT, Record};
 use crate::registry::Registry;

@@ -3,13 +3,11 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use camino::Utf8Path;
 use orch_core::{EndMode, EndSpec, ExecutorError, LaunchSpec, Millis};
 use orch_process::identify;
-use rustix::fs::{Access, access};
 
 use crate::config::write_private;
 use crate::inner::{Inner, broken_off};
@@ -17,10 +15,6 @@ use crate::quote::{Line, shell_quoted, undated, unformatted};
 use crate::record::{FORMAT, Record, process_option, to_option};
 use crate::server::{Link, unavailable};
 
-/// The longest argument or variable, in bytes; Linux takes 128 KiB.
-const LONGEST_ARGUMENT: usize = 100 * 1024;
-/// Arguments and environment together, in bytes; macOS takes 1 MiB.
-const LARGEST_START: usize = 900 * 1024;
 /// How long the proof that survivors of an earlier start are gone is waited for.
 const SURVIVORS: Millis = Millis(5000);
 /// Where `env` is on every system.
@@ -33,49 +27,6 @@ const OF_TMUX: [&str; 7] = ["SHELL", "PWD", "PATH", "TMUX", "TMUX_PANE", "TERM_P
 const FROM_FILE: &str = r#"f=$1; shift; exec "$@" 9<&0 <"$f""#;
 /// Runs a program whose name `env` would take for an assignment.
 const EXEC: &str = r#"exec "$@""#;
-
-/// Refuses what can never work, before anything is touched.
-pub(crate) fn check(spec: &LaunchSpec) -> Result<(), ExecutorError> {
-    let Some(program) = spec.argv.first() else { return Err(refused("launch", "there is no program to start")) };
-    check_sizes(spec)?;
-    for (name, value) in &spec.env {
-        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
-            return Err(refused(&format!("variable {name:?}"), "it cannot be in an environment"));
-        }
-    }
-    if !spec.cwd.is_absolute() || !spec.cwd.is_dir() {
-        return Err(refused(&format!("directory {}", spec.cwd), "it is not an absolute path of a directory"));
-    }
-    if !is_program(program, &spec.cwd, spec.env.get("PATH").map(String::as_str)) {
-        return Err(refused(&format!("program {program:?}"), "it is not there or not executable"));
-    }
-    if let Some(file) = &spec.stdin
-        && let Err(error) = access(file.as_std_path(), Access::READ_OK)
-    {
-        return Err(refused(&format!("standard input {file}"), &error.to_string()));
-    }
-    Ok(())
-}
-
-fn check_sizes(spec: &LaunchSpec) -> Result<(), ExecutorError> {
-    if spec.argv.iter().any(|argument| argument.contains('\0')) {
-        return Err(refused("argument", "it has a NUL, which no program can be given"));
-    }
-    if let Some(long) = spec.argv.iter().find(|argument| argument.len() > LONGEST_ARGUMENT) {
-        let what = format!("argument of {} bytes", long.len());
-        return Err(refused(&what, "at most 100 KiB are possible; use prompt = \"file\""));
-    }
-    if let Some((name, _)) = spec.env.iter().find(|(name, value)| name.len() + value.len() > LONGEST_ARGUMENT) {
-        return Err(refused(&format!("variable {name}"), "at most 100 KiB are possible"));
-    }
-    let arguments: usize = spec.argv.iter().map(|argument| argument.len() + 1).sum();
-    let variables: usize = spec.env.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-    if arguments + variables > LARGEST_START {
-        let what = format!("arguments and environment of {} bytes", arguments + variables);
-        return Err(refused(&what, "at most 900 KiB are possible; use prompt = \"file\""));
-    }
-    Ok(())
-}
 
 /// Starts the session. The caller has made sure that the launch is not there and that nobody else is
 /// starting it.
@@ -209,16 +160,6 @@ fn note_worktree(inner: &Inner, spec: &LaunchSpec) -> io::Result<()> {
 
 fn open_log(path: &Utf8Path) -> io::Result<()> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
-}
-
-fn is_program(program: &str, cwd: &Utf8Path, path: Option<&str>) -> bool {
-    let executable = |file: PathBuf| file.is_file() && access(&file, Access::EXEC_OK).is_ok();
-    if program.contains('/') {
-        return executable(cwd.as_std_path().join(program));
-    }
-    // Without PATH, programs are found where the C library looks.
-    let path = path.unwrap_or("/usr/bin:/bin");
-    !program.is_empty() && path.split(':').any(|dir| executable(cwd.as_std_path().join(dir).join(program)))
 }
 
 fn refused(what: &str, why: &str) -> ExecutorError {

@@ -26,7 +26,6 @@
 
 mod config;
 mod control;
-mod events;
 mod executor;
 mod inner;
 mod input;
@@ -36,8 +35,7 @@ mod record;
 mod registry;
 mod screen;
 mod server;
-mod socket;
 
-pub use config::TmuxConfig;
+pub use config::{TmuxConfig, socket_for};
 pub use executor::TmuxExecutor;
-pub use socket::{SocketError, socket_for};
+pub use orch_process::SocketError;

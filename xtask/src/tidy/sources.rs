@@ -26,6 +26,8 @@ const STARTS_PROCESSES: &[Exception] = &[
     except("crates/orch-cli/src/verbs/doctor.rs", "asks programs for their versions"),
     except("crates/orch-git/src/git/command.rs", "the one place that starts git"),
     except("crates/orch-process/src/table_ps.rs", "`ps`, where there is no /proc"),
+    except("crates/orch-pty/src/entry.rs", "the one place that starts session hosts"),
+    except("crates/orch-pty/src/host/launch.rs", "the one place that starts agents on terminals"),
     except("crates/orch-runtime/src/notify.rs", "the user's notify command"),
     except("crates/orch-runtime/src/workdir/discover.rs", "asks git whether it tracks a workdir"),
     except("crates/orch-tmux/src/server.rs", "the one place that starts tmux"),
@@ -34,6 +36,9 @@ const STARTS_PROCESSES: &[Exception] = &[
 
 const SLEEPS: &[Exception] = &[
     except("crates/orch-process/src/exit.rs", "where no pidfd tells of an exit"),
+    except("crates/orch-pty/src/executor.rs", "what a host is about to do is polled within a bound"),
+    except("crates/orch-pty/src/host.rs", "after a failed accept, and for a lock that a reader holds for an instant"),
+    except("crates/orch-pty/src/host/session.rs", "a terminal that nobody has open announces nothing"),
     except("crates/orch-runtime/src/control/server.rs", "after a failed accept, so that it is no busy loop"),
     except("crates/orch-runtime/src/driver.rs", "the runtime's timer"),
     except("crates/orch-runtime/src/lock.rs", "a lock that a reader holds for an instant announces nothing"),

@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 /// What happened and was not yet fetched; any number of outputs of one session count once.
 #[derive(Debug, Default)]
-pub(crate) struct Events {
+pub struct Events {
     waiting: Mutex<Waiting>,
     wake: Notify,
 }
@@ -19,7 +19,8 @@ struct Waiting {
 }
 
 impl Events {
-    pub(crate) fn push(&self, event: ExecutorEvent) {
+    /// Takes in what happened; outputs and exits of one session that wait already are not repeated.
+    pub fn push(&self, event: ExecutorEvent) {
         let fresh = self.with(|waiting| match event {
             ExecutorEvent::Output(launch) => waiting.output.insert(launch),
             ExecutorEvent::Exited(launch) => waiting.exited.insert(launch),
@@ -32,7 +33,7 @@ impl Events {
 
     /// Waits for something and takes it all; outputs before exits before the loss of everything.
     /// Nothing is taken before it is returned, so the call may be cancelled at any time.
-    pub(crate) async fn next(&self) -> Vec<ExecutorEvent> {
+    pub async fn next(&self) -> Vec<ExecutorEvent> {
         loop {
             let taken = self.with(std::mem::take);
             let mut events: Vec<ExecutorEvent> = taken.output.into_iter().map(ExecutorEvent::Output).collect();
