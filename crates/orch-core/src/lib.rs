@@ -5,6 +5,7 @@ pub mod testkit;
 
 mod agent;
 mod backend;
+mod clearing;
 mod effect;
 mod files;
 mod graph;
@@ -29,6 +30,7 @@ mod timeline;
 
 pub use agent::{AgentProfile, Placeholders, PromptVia};
 pub use backend::*;
+pub use clearing::{Clearing, KeptBecause};
 pub use effect::{Effect, Failure, FailureKind, Look, Notice, NoticeKind, Outcome, Purpose};
 pub use files::{FileFault, FileSet};
 pub use graph::{Cycle, Edge, EdgeKind, EdgeView, GateView, GraphView, NodeView, ReadySet, TaskGraph};

@@ -4,6 +4,7 @@ mod identity;
 mod locks;
 mod paths;
 mod prepare;
+mod published;
 mod push;
 mod reach;
 mod remote;

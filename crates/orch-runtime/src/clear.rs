@@ -1,11 +1,10 @@
 //! Takes down what a fleet left behind: sessions and worktrees, without ever dropping work.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use orch_core::{
-    AttemptNo, Effect, EffectId, EndMode, Entry, ExecutorError, FailureKind, LaunchId, Layout, Outcome, Ports, Record,
-    RemoveSpec, Seq, SessionInfo, SessionState, State, Status, StatusRecord, TaskId, TaskSpec, UserVerb,
+    Clearing, Effect, EffectId, Entry, ExecutorError, KeptBecause, LaunchId, Layout, Outcome, Ports, Record, Seq,
+    SessionInfo, SessionState, State, TaskId, TaskSpec,
 };
 
 use crate::clock::SystemClock;
@@ -33,19 +32,6 @@ pub struct Kept {
     pub because: KeptBecause,
 }
 
-/// Why something stays.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeptBecause {
-    /// Its session is not over, and nobody asked to end it.
-    AtWork,
-    /// Its uncommitted work could not be saved.
-    NotSaved(String),
-    /// Its processes are not proved gone.
-    NotEnded(String),
-    /// Its worktree could not be removed, mostly because work there is nowhere else.
-    NotRemoved(String),
-}
-
 /// Why taking down broke off.
 #[derive(Debug, thiserror::Error)]
 pub enum ClearError {
@@ -57,22 +43,11 @@ pub enum ClearError {
     Executor(#[from] ExecutorError),
 }
 
-impl fmt::Display for KeptBecause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AtWork => f.write_str("its agent is at work"),
-            Self::NotSaved(why) => write!(f, "its work cannot be saved: {why}"),
-            Self::NotEnded(why) => write!(f, "its processes cannot be ended: {why}"),
-            Self::NotRemoved(why) => write!(f, "its worktree cannot be removed: {why}"),
-        }
-    }
-}
-
 /// Ends sessions and removes worktrees; only for the lock holder, with no drive under way.
 ///
 /// Every step is recorded before it begins, so that the next drive knows what is gone and makes it anew
-/// where a task goes on. Sessions that are not over, and worktrees of their tasks, stay unless `force`;
-/// with it uncommitted work is saved first. A worktree with work that is nowhere else stays in any case.
+/// where a task goes on. What may go is decided by [`Clearing`]: sessions that are not over, and worktrees of
+/// their tasks, stay unless `force`; uncommitted work is saved before anything goes.
 ///
 /// # Errors
 /// [`ClearError`]; what was done until then is recorded.
@@ -85,28 +60,20 @@ pub async fn clear(
 ) -> Result<Cleared, ClearError> {
     let listed = ports.executor.list().await?.into_iter().map(|info| (info.launch, info)).collect();
     let tasks = state.plan.as_ref().map(|plan| plan.tasks.clone()).unwrap_or_default();
-    let mut clearing = Clearing {
-        journal,
-        state,
-        ports,
-        layout,
-        force,
-        listed,
-        clock: SystemClock::new(),
-        cleared: Cleared::default(),
-    };
+    let mut yard =
+        Yard { journal, state, ports, layout, force, listed, clock: SystemClock::new(), cleared: Cleared::default() };
     for spec in &tasks {
-        match clearing.task(spec).await {
+        match yard.task(spec).await {
             Ok(()) => {}
-            Err(Halt::Kept(because)) => clearing.cleared.kept.push(Kept { task: Some(spec.id.clone()), because }),
+            Err(Halt::Kept(because)) => yard.cleared.kept.push(Kept { task: Some(spec.id.clone()), because }),
             Err(Halt::Broken(error)) => return Err(error.into()),
         }
     }
-    clearing.strangers().await?;
-    Ok(clearing.cleared)
+    yard.strangers().await?;
+    Ok(yard.cleared)
 }
 
-struct Clearing<'a> {
+struct Yard<'a> {
     journal: &'a mut Journal<Entry>,
     state: State,
     ports: &'a Ports,
@@ -130,85 +97,35 @@ impl From<JournalError> for Halt {
     }
 }
 
-impl Clearing<'_> {
+impl Yard<'_> {
     async fn task(&mut self, spec: &TaskSpec) -> Result<(), Halt> {
         let Some(task) = self.state.tasks.get(&spec.id) else { return Ok(()) };
-        let has_worktree = task.prepared.is_some() && !task.removed;
-        let attempt = task.attempt.max(AttemptNo(1));
-        let (status, session) = (task.status, task.session.clone());
-        if let Some(session) = &session {
+        if let Some(session) = &task.session {
             self.listed.remove(&session.launch);
-            if !self.force {
-                return Err(Halt::Kept(KeptBecause::AtWork));
-            }
-            self.record(Some(&spec.id), Record::User { verb: UserVerb::Kill })?;
-            self.save(spec, attempt, has_worktree).await?;
-            self.end(spec, session.launch, session.process().cloned()).await?;
-            if status.is_open() {
-                let reason = Some("killed by a person".to_owned());
-                let ended = StatusRecord { reason, ..StatusRecord::new(status, Status::Error) };
-                self.record(Some(&spec.id), Record::Status(ended))?;
-            }
         }
-        if !has_worktree {
-            return Ok(());
+        let mut clearing = Clearing::of(spec, task, self.layout, self.force).map_err(Halt::Kept)?;
+        while let Some(record) = clearing.step() {
+            let Record::Effect { effect } = record else {
+                self.record(Some(&spec.id), record)?;
+                continue;
+            };
+            let outcome = self.perform(&spec.id, effect.clone()).await?;
+            clearing.judge(&effect, &outcome).map_err(Halt::Kept)?;
+            self.note(&spec.id, &effect, outcome);
         }
-        // What a dying process still wrote is saved too.
-        let saved = self.force && self.save(spec, attempt, true).await?;
-        let remove = RemoveSpec {
-            task: spec.id.clone(),
-            worktree: self.layout.worktree(&spec.id),
-            branch: spec.branch.clone(),
-            discard: saved,
-            delete_branch: status == Status::Merged,
-        };
-        if let Outcome::Failed(failure) = self.perform(&spec.id, Effect::Remove(remove)).await? {
-            return Err(Halt::Kept(KeptBecause::NotRemoved(failure.message)));
-        }
-        self.cleared.removed.push(spec.id.clone());
         Ok(())
     }
 
-    /// Saves uncommitted work; whether there was any.
-    async fn save(&mut self, spec: &TaskSpec, attempt: AttemptNo, has_worktree: bool) -> Result<bool, Halt> {
-        if !has_worktree {
-            return Ok(false);
-        }
-        let worktree = self.layout.worktree(&spec.id);
-        let effect = Effect::Save { task: spec.id.clone(), attempt, worktree };
-        match self.perform(&spec.id, effect).await? {
-            Outcome::Saved(Some(saved)) => {
-                if !self.cleared.saved.contains(&saved.reference) {
-                    self.cleared.saved.push(saved.reference);
-                }
-                Ok(true)
+    /// Notes for people what an effect did.
+    fn note(&mut self, task: &TaskId, effect: &Effect, outcome: Outcome) {
+        match (effect, outcome) {
+            (Effect::Save { .. }, Outcome::Saved(Some(saved))) if !self.cleared.saved.contains(&saved.reference) => {
+                self.cleared.saved.push(saved.reference);
             }
-            // A worktree that somebody removed by hand holds nothing to save.
-            Outcome::Failed(failure) if failure.kind != FailureKind::Missing => {
-                Err(Halt::Kept(KeptBecause::NotSaved(failure.message)))
-            }
-            _ => Ok(false),
-        }
-    }
-
-    async fn end(
-        &mut self,
-        spec: &TaskSpec,
-        launch: LaunchId,
-        process: Option<orch_core::ProcessId>,
-    ) -> Result<(), Halt> {
-        let end = Effect::End { launch, process, mode: EndMode::Kill };
-        let not_ended = |why: &str| Err(Halt::Kept(KeptBecause::NotEnded(why.to_owned())));
-        match self.perform(&spec.id, end).await? {
-            Outcome::Failed(failure) if failure.kind != FailureKind::Missing => return not_ended(&failure.message),
-            Outcome::Ended(false) => return not_ended("they are still there"),
+            (Effect::Forget { .. }, _) => self.cleared.ended.push(task.clone()),
+            (Effect::Remove(_), _) => self.cleared.removed.push(task.clone()),
             _ => {}
         }
-        if let Outcome::Failed(failure) = self.perform(&spec.id, Effect::Forget { launch }).await? {
-            return not_ended(&failure.message);
-        }
-        self.cleared.ended.push(spec.id.clone());
-        Ok(())
     }
 
     /// Sessions with our mark that no task has: what ended is dropped, what runs is for a person.

@@ -25,7 +25,7 @@ mod testdir;
 mod workdir;
 
 pub use atomic::{remove_leftovers, replace_file};
-pub use clear::{ClearError, Cleared, Kept, KeptBecause, clear};
+pub use clear::{ClearError, Cleared, Kept, clear};
 pub use clock::SystemClock;
 pub use control::{ControlError, ControlRefusal, ControlServer, Requests, ask};
 pub use driver::{Answer, DriveError, Driver, Ending, Mode, Observer, PlanFile, Request, answer_of};

@@ -1,6 +1,6 @@
 use camino::Utf8Path;
-use orch_core::{TaskId, Vcs, escape_line};
-use orch_runtime::{Cleared, Kept, KeptBecause, Workdir};
+use orch_core::{KeptBecause, TaskId, Vcs, escape_line};
+use orch_runtime::{Cleared, Kept, Workdir};
 use serde_json::{Value, json};
 
 use super::Act;
@@ -92,17 +92,9 @@ async fn at_risk(fleet: &Fleet, cleared: &Cleared) -> Result<Option<String>, Fai
         return Ok(Some(format!("{repo} holds saved work: {}; fetch it from there first", saved.join(", "))));
     }
     let vcs = fleet.vcs();
-    let base = vcs.base_tip(&fleet.engine().config().base).await?;
-    for worktree in vcs.worktrees().await? {
-        let published = match &worktree.head {
-            Some(head) => vcs.contains(head, &base).await?,
-            None => true,
-        };
-        if !published {
-            return Ok(Some(format!("{} holds commits that the remote's base lacks; push them first", worktree.path)));
-        }
-    }
-    Ok(None)
+    vcs.base_tip(&fleet.engine().config().base).await?;
+    let lost = vcs.unpublished().await?;
+    Ok(lost.map(|what| format!("{repo} holds commits that its remote lacks ({what}); push them first")))
 }
 
 /// Removes what orch put there, and the directory if nothing else is in it; says what else is.

@@ -227,7 +227,7 @@ pub struct RemoveSpec {
     /// Its branch.
     pub branch: BranchName,
     /// Without it, removal is refused as [`VcsError::Unsafe`] when something uncommitted is there, or a
-    /// commit that neither a remote-tracking ref, the base nor a saved ref contains.
+    /// commit that neither a remote-tracking ref, the base, a saved ref nor, if it stays, the branch contains.
     pub discard: bool,
     /// Whether the local branch goes too.
     pub delete_branch: bool,

@@ -63,7 +63,7 @@ impl Session {
 }
 
 impl Session {
-    pub(super) fn starting(launch: LaunchId, purpose: Purpose, awake: AwakeMs) -> Self {
+    pub(crate) fn starting(launch: LaunchId, purpose: Purpose, awake: AwakeMs) -> Self {
         Self {
             launch,
             purpose,

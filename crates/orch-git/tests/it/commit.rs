@@ -46,19 +46,21 @@ async fn it_refuses_to_commit_elsewhere_than_on_the_branch() {
 }
 
 #[tokio::test]
-async fn without_an_identity_orch_commits() {
-    let lab = Lab::new().await;
-    lab.prepare("t1").await;
-    for key in ["user.name", "user.email"] {
-        git(&lab.repo(), &["config", "--unset", key]);
+async fn commits_are_by_the_user_and_without_an_identity_by_orch() {
+    for (name, by) in [("Ann", "Ann <ann@example.org> Ann"), ("", "orch <orch@localhost> orch")] {
+        let lab = Lab::new().await;
+        lab.prepare("t1").await;
+        // A blank name hides the one that this machine's user may have for all repositories.
+        git(&lab.repo(), &["config", "user.name", name]);
+        let identity = lab.vcs.identity().await.expect("an identity");
+        assert_eq!(identity.configured, !name.is_empty(), "{identity:?}");
+        write(&lab.tree("t1"), "README", "changed\n");
+        lab.vcs.commit(&lab.commit_spec("t1", &[])).await.expect("it commits");
+        assert_eq!(git(&lab.tree("t1"), &["log", "-1", "--format=%an <%ae> %cn"]), by);
+        write(&lab.tree("t1"), "README", "unsaved\n");
+        let saved = lab.vcs.save(&lab.save_spec("t1")).await.expect("it saves").expect("something");
+        assert_eq!(git(&lab.repo(), &["log", "-1", "--format=%an <%ae> %cn", saved.sha.as_str()]), by);
     }
-    let identity = lab.vcs.identity().await.expect("an identity");
-    if identity.configured {
-        return; // This machine's user has one for all repositories.
-    }
-    write(&lab.tree("t1"), "README", "changed\n");
-    lab.vcs.commit(&lab.commit_spec("t1", &[])).await.expect("it commits");
-    assert_eq!(git(&lab.tree("t1"), &["log", "-1", "--format=%an <%ae> %cn"]), "orch <orch@localhost> orch");
 }
 
 #[tokio::test]

@@ -88,3 +88,20 @@ async fn what_is_not_a_worktree_is_never_removed() {
     assert!(matches!(refused, Err(VcsError::Unsafe { .. })), "{refused:?}");
     assert!(lab.tree("t1").join("precious").exists());
 }
+
+#[tokio::test]
+async fn what_the_remote_lacks_is_named() {
+    let lab = Lab::new().await;
+    assert_eq!(lab.vcs.unpublished().await, Ok(None));
+    lab.pushed("t1", "a", "1\n").await;
+    lab.prepare("t2").await;
+    assert_eq!(lab.vcs.unpublished().await, Ok(None));
+    lab.done("t3", "b", "1\n").await;
+    assert_eq!(lab.vcs.unpublished().await, Ok(Some("branch task/t3".to_owned())));
+    git(&lab.tree("t3"), &["checkout", "--quiet", "--detach"]);
+    git(&lab.repo(), &["branch", "--quiet", "-D", "task/t3"]);
+    let lost = lab.vcs.unpublished().await.expect("an answer").expect("a detached head counts");
+    assert!(lost.starts_with("commit "), "{lost}");
+    let alone = Lab::alone().await;
+    assert!(alone.vcs.unpublished().await.expect("an answer").is_some(), "it is the origin itself");
+}

@@ -1,20 +1,20 @@
 use std::sync::Arc;
 
 use orch_core::testkit::{Scenario, Script, World};
-use orch_core::{DefaultPolicy, LaunchSpec, Manifest, Millis, replay};
+use orch_core::{DefaultPolicy, LaunchSpec, Manifest, Millis, Status, replay};
 
 use super::*;
 use crate::testdir::TestDir;
 
 /// A fleet that worked for ten minutes: `done` has its pull request, `busy` is at work on an uncommitted
-/// file, `failed` gave up with a commit that is nowhere else, `late` never began.
-struct Yard {
+/// file, `failed` gave up with a commit that was never pushed and an uncommitted file, `late` never began.
+struct Fleet {
     world: World,
     dir: TestDir,
     state: State,
 }
 
-impl Yard {
+impl Fleet {
     fn new() -> Self {
         let plan = Manifest::parse(
             br#"{"project":"demo","push":"complete","phases":[{"name":"One","tasks":[{"id":"done"},{"id":"busy"},{"id":"failed"}]},
@@ -28,7 +28,7 @@ impl Yard {
         let scenario = Scenario::new(plan, move |spec| match spec.env["ORCH_TASK_ID"].as_str() {
             "done" => Script::new().work(commits).exit(0),
             "busy" => Script::new().work(writes).hang(),
-            _ => Script::new().work(commits).exit(1),
+            _ => Script::new().work(commits).work(writes).exit(1),
         });
         let scenario = scenario.goal(Status::PrOpen).limits(|limits| limits.suspect_after = Millis::from_mins(600));
         let world = scenario.world().clone();
@@ -74,36 +74,38 @@ fn kept(cleared: &Cleared) -> Vec<String> {
 }
 
 #[test]
-fn live_agents_and_work_that_is_nowhere_else_stay() {
-    let mut yard = Yard::new();
-    let cleared = yard.clear(false);
-    assert_eq!((names(&cleared.ended), names(&cleared.removed)), (vec![], vec!["done"]));
-    let kept = kept(&cleared);
-    assert_eq!(kept.len(), 2, "{kept:?}");
-    assert_eq!(kept[0], "busy: its agent is at work");
-    assert!(kept[1].starts_with("failed: its worktree cannot be removed: "), "{kept:?}");
-    assert_eq!(yard.sessions(), 1);
+fn live_agents_stay_and_what_failed_goes_once_it_is_saved() {
+    let mut fleet = Fleet::new();
+    let cleared = fleet.clear(false);
+    assert_eq!((names(&cleared.ended), names(&cleared.removed)), (vec![], vec!["done", "failed"]));
+    assert_eq!(kept(&cleared), ["busy: its agent is at work"]);
+    assert_eq!(fleet.sessions(), 1);
+    assert_eq!(cleared.saved, ["refs/orch/saved/failed/3"]);
+    let repository = fleet.world.repository();
+    let saved = repository.resolve("refs/orch/saved/failed/3").expect("it is there");
+    assert_eq!(repository.show(&saved, "draft").as_deref(), Some("half"));
+    let branch = repository.resolve("refs/heads/task/failed").expect("the branch stays");
+    assert_eq!(repository.show(&branch, "failed").as_deref(), Some("x"));
 }
 
 #[test]
 fn with_force_agents_end_and_their_work_is_saved_first() {
-    let mut yard = Yard::new();
-    let cleared = yard.clear(true);
-    assert_eq!((names(&cleared.ended), names(&cleared.removed)), (vec!["busy"], vec!["done", "busy"]));
-    assert_eq!(cleared.saved, ["refs/orch/saved/busy/1"]);
-    let saved = yard.world.repository().resolve("refs/orch/saved/busy/1").expect("it is there");
-    assert_eq!(yard.world.repository().show(&saved, "draft").as_deref(), Some("half"));
-    assert_eq!(kept(&cleared).len(), 1, "the commit that is nowhere else stays: {cleared:?}");
-    assert_eq!(yard.sessions(), 0);
-    let busy = &yard.state.tasks[&TaskId::parse("busy").expect("a task id")];
+    let mut fleet = Fleet::new();
+    let cleared = fleet.clear(true);
+    assert_eq!((names(&cleared.ended), names(&cleared.removed)), (vec!["busy"], vec!["done", "busy", "failed"]));
+    assert_eq!(cleared.saved, ["refs/orch/saved/busy/1", "refs/orch/saved/failed/3"]);
+    let saved = fleet.world.repository().resolve("refs/orch/saved/busy/1").expect("it is there");
+    assert_eq!(fleet.world.repository().show(&saved, "draft").as_deref(), Some("half"));
+    assert_eq!((kept(&cleared).len(), fleet.sessions()), (0, 0), "{cleared:?}");
+    let busy = &fleet.state.tasks[&TaskId::parse("busy").expect("a task id")];
     assert!(busy.session.is_none() && busy.removed && busy.needs_human, "{busy:?}");
     assert_eq!((busy.status, busy.reason.as_deref()), (Status::Error, Some("killed by a person")));
 }
 
 #[test]
 fn a_second_time_there_is_nothing_to_do() {
-    let mut yard = Yard::new();
-    yard.clear(true);
-    let again = yard.clear(true);
+    let mut fleet = Fleet::new();
+    fleet.clear(true);
+    let again = fleet.clear(true);
     assert_eq!((again.ended.len(), again.removed.len(), again.saved.len()), (0, 0, 0));
 }

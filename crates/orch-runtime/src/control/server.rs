@@ -123,7 +123,7 @@ async fn accept<Q, A>(
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        if !stream.peer_cred().is_ok_and(|peer| peer.uid() == user) {
+        if !is_own(stream.peer_cred().map(|peer| peer.uid()), user) {
             continue;
         }
         match Arc::clone(&seats).try_acquire_owned() {
@@ -138,6 +138,12 @@ async fn accept<Q, A>(
             Err(_) => reply(stream, encode(&Reply::<A>::Refused(ControlRefusal::Busy))).await,
         }
     }
+}
+
+/// Whether a peer is listened to: a process of the same user. Not even root's is, and neither is one of which the
+/// system does not say whose it is.
+fn is_own(peer: std::io::Result<u32>, user: u32) -> bool {
+    peer.is_ok_and(|peer| peer == user)
 }
 
 async fn serve<Q: DeserializeOwned, A: Serialize>(
@@ -175,4 +181,28 @@ fn encode<A: Serialize>(answer: &Reply<A>) -> Vec<u8> {
         line.push(b'\n');
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_users_own_processes_are_listened_to() {
+        let unknown = || Err(std::io::Error::from(ErrorKind::PermissionDenied));
+        let rows = [
+            (Ok(1000), 1000, true),
+            (Ok(0), 0, true),
+            (Ok(1001), 1000, false),
+            (Ok(0), 1000, false),
+            (Ok(1000), 0, false),
+            (Ok(u32::MAX), 1000, false),
+            (unknown(), 1000, false),
+            (unknown(), 0, false),
+        ];
+        for (peer, user, listened) in rows {
+            let shown = format!("{peer:?} at {user}");
+            assert_eq!(is_own(peer, user), listened, "{shown}");
+        }
+    }
 }

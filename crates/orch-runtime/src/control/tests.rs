@@ -44,7 +44,8 @@ async fn requests_are_answered_each_to_its_sender() {
     let place = place().await;
     let (server, requests) = listen(&place);
     echo(requests);
-    assert_eq!(std::fs::metadata(server.path()).expect("there").permissions().mode() & 0o777, 0o600);
+    let mode = |path: &Utf8Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    assert_eq!((mode(server.path()), mode(server.path().parent().expect("a directory"))), (0o600, 0o700));
     for n in 1..=3 {
         let request = json!({"verb": "send", "task": "t1", "text": "line\n\u{1b}ü"});
         let answer: Value = ask(&place.path, &request, LONG).await.expect("answered");

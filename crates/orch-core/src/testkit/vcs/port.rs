@@ -260,7 +260,7 @@ impl Repo {
             if !worktree.dirt(&self.graph.tree(&worktree.head)).is_clean() {
                 return Err(refuse("something uncommitted"));
             }
-            if !self.kept(&worktree.head, false) {
+            if !self.kept(&worktree.head, !spec.delete_branch) {
                 return Err(refuse("commits that are nowhere else"));
             }
         }
