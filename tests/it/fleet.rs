@@ -133,7 +133,8 @@ impl Fleet {
         String::from_utf8_lossy(&done.stdout).trim_end().to_owned()
     }
 
-    fn surround<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+    /// Gives a command the environment of this fleet: a home of its own, nothing of git, tmux or orch.
+    pub(crate) fn surround<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         for (name, _) in std::env::vars_os() {
             let shown = name.to_string_lossy();
             if ["GIT_", "ORCH_", "XDG_", "TMUX"].iter().any(|prefix| shown.starts_with(prefix)) {
@@ -172,6 +173,27 @@ impl Fleet {
         let ended = self.orch(args);
         ended.assert_code(code, &self.workdir());
         ended
+    }
+
+    /// Runs a verb with `--json` on this workdir and returns the document that it printed.
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
+        let mut orch = Command::new(env!("CARGO_BIN_EXE_orch"));
+        self.surround(&mut orch).current_dir(&self.root).args(["--json", "--workdir", self.workdir().as_str()]);
+        let done = orch.args(args).stdin(Stdio::null()).output().expect("the program starts");
+        let text = String::from_utf8_lossy(&done.stdout);
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{args:?}: {e}: {text:?}, {done:?}"))
+    }
+
+    /// What `status` says of one task.
+    pub(crate) fn task(&self, id: &str) -> Value {
+        let status = self.json(&["status"]);
+        let tasks = status["tasks"].as_array().expect("tasks");
+        tasks.iter().find(|task| task["id"] == id).unwrap_or_else(|| panic!("no {id} in {status}")).clone()
+    }
+
+    /// Waits until `status` says this of a task.
+    pub(crate) fn wait_status(&self, id: &str, status: &str) {
+        self.wait(&format!("{id} is {status}"), |fleet| fleet.task(id)["status"] == status);
     }
 
     /// Waits until something holds.

@@ -1,5 +1,6 @@
 //! The real program with scripted agents, on a real tmux, git and the local forge.
 
+mod background;
 mod claims;
 mod crash;
 mod examples;
@@ -8,8 +9,12 @@ mod hostile;
 mod journal;
 mod main_job;
 mod manifests;
+mod notices;
 mod orchestrator;
 mod pasting;
+mod publishing;
 mod read_verbs;
 mod saved;
+mod steering;
+mod terminal;
 mod tick;

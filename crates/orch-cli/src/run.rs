@@ -1,8 +1,9 @@
 //! `orch run` and `orch tick`.
 
+mod detach;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
-use std::process::Stdio;
 
 use orch_core::{Entry, Orchestrator, Record, Remedy, Status, TaskId, Timestamp};
 use orch_runtime::{Answer, Ending, Mode, Observer, Request, Workdir, ask, holder};
@@ -53,41 +54,6 @@ impl Run {
         let (ending, _) = fleet.drive(Mode::Run, Vec::new(), &mut progress, interrupted()).await?;
         Ok(progress.end(ending))
     }
-
-    /// Starts the same run in a session of its own, its words in `logs/orchestrator.log`.
-    async fn detach(self, workdir: &Workdir) -> Result<Exit, Failure> {
-        let program = std::env::current_exe().map_err(|e| Failure::other(format!("cannot find this program: {e}")))?;
-        workdir.make_rooms()?;
-        let path = workdir.root().join("logs/orchestrator.log");
-        let open = || std::fs::OpenOptions::new().create(true).append(true).open(&path);
-        let log = open().and_then(|log| Ok((log.try_clone()?, log)));
-        let (out, err) = log.map_err(|e| Failure::other(format!("cannot write {path}: {e}")))?;
-        let mut command = tokio::process::Command::new(program);
-        command.args(["--workdir", workdir.root().as_str(), "run"]);
-        if let Some(until) = self.until {
-            command.args(["--until", until.as_str()]);
-        }
-        if let Some(n) = self.max_parallel {
-            command.args(["--max-parallel", &n.to_string()]);
-        }
-        command.stdin(Stdio::null()).stdout(out).stderr(err).process_group(0);
-        let mut child = command.spawn().map_err(|e| Failure::other(format!("cannot start in the background: {e}")))?;
-        let pid = child.id().unwrap_or_default();
-        let mut beat = tokio::time::interval(std::time::Duration::from_millis(20));
-        loop {
-            beat.tick().await;
-            if let Ok(Some(status)) = child.try_wait() {
-                return match status.code() {
-                    Some(0) => Ok(Exit::Done),
-                    code => Err(Failure::other(format!("it ended at once with {code:?}; {path} says why"))),
-                };
-            }
-            if holder(workdir)?.is_some_and(|owner| owner.process.pid == pid) {
-                eprintln!("orch runs in the background as process {pid}; `orch status` shows it, `orch stop` ends it");
-                return Ok(Exit::Done);
-            }
-        }
-    }
 }
 
 impl Tick {
@@ -135,6 +101,8 @@ pub(crate) struct Progress {
     quiet: bool,
     terminal: bool,
     statuses: BTreeMap<TaskId, Shown>,
+    /// Whether all tasks are paused at once.
+    paused: bool,
     /// Lines of the live view that are on the screen.
     drawn: usize,
 }
@@ -144,6 +112,7 @@ struct Shown {
     status: Status,
     attempt: u32,
     needs_human: bool,
+    paused: bool,
     reason: Option<String>,
     since: Timestamp,
 }
@@ -153,7 +122,7 @@ const LISTED: usize = 8;
 
 impl Progress {
     pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet, terminal: std::io::stderr().is_terminal(), statuses: BTreeMap::new(), drawn: 0 }
+        Self { quiet, terminal: std::io::stderr().is_terminal(), statuses: BTreeMap::new(), paused: false, drawn: 0 }
     }
 
     fn paint(&self, status: Status) -> String {
@@ -191,8 +160,20 @@ impl Progress {
             let reason = orch_core::escape_line(shown.reason.as_deref().unwrap_or_default());
             lines.push(format!("  {task} needs a person: {reason} (`orch why {task}` tells all)"));
         }
+        if ending == Ending::NeedsPerson {
+            lines.extend(self.paused());
+        }
         self.print(&lines, false);
         exit
+    }
+
+    /// What a person holds back, and how to let it go.
+    fn paused(&self) -> Vec<String> {
+        if self.paused {
+            return vec!["  everything is paused (`orch resume` goes on)".to_owned()];
+        }
+        let paused = self.statuses.iter().filter(|(_, shown)| shown.paused);
+        paused.map(|(task, _)| format!("  {task} is paused (`orch resume {task}` goes on)")).collect()
     }
 
     /// Prints lines above the live view, which is drawn anew.
@@ -249,6 +230,7 @@ impl Progress {
 
 impl Observer for Progress {
     fn recorded(&mut self, engine: &Orchestrator, entries: &[Entry]) {
+        self.paused = engine.state().paused;
         let all = self.statuses.is_empty();
         let touched: BTreeSet<&TaskId> = entries.iter().filter_map(|entry| entry.task.as_ref()).collect();
         for (id, task) in engine.state().tasks.iter().filter(|(id, _)| all || touched.contains(id)) {
@@ -259,6 +241,7 @@ impl Observer for Progress {
                 status: task.status,
                 attempt: task.attempt.0,
                 needs_human: task.needs_human,
+                paused: task.paused && task.status != Status::Merged,
                 reason: task.reason.clone(),
                 since,
             };

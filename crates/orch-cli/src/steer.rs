@@ -1,6 +1,6 @@
 //! The verbs that steer: through the running orchestrator when there is one, else by one pass of its own.
 
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
@@ -160,6 +160,12 @@ impl Attach {
     /// Tells the engine that a person is at the keyboard, then becomes tmux.
     pub(crate) async fn run(self, workdir: Workdir) -> Result<Exit, Failure> {
         use std::os::unix::process::CommandExt;
+        if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+            let task = &self.task;
+            return Err(Failure::input("attach needs a terminal, on standard input and output").help(format!(
+                "run it in one; without, `orch logs -f {task}` shows what the agent prints, `orch send {task} TEXT` types into it"
+            )));
+        }
         let control = holder(&workdir)?.and_then(|owner| owner.control);
         if let Some(control) = &control {
             let request = Request::User { task: Some(self.task.clone()), verb: UserVerb::Attach };

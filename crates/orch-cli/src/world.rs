@@ -211,9 +211,14 @@ impl Fleet {
         let skip = self.edits.len();
         let words = said.len();
         let first = self.edits.into_iter().chain(said).collect();
+        let (world, project) = (self.world.clone(), self.plan.manifest.plan().settings.project.clone());
         let driver = Driver::new(self.engine, self.journal, self.world, self.workdir, self.plan, observer);
-        let (ending, answers) = driver.drive(mode, first, Some(self.requests), interrupt).await?;
+        let driven = driver.drive(mode, first, Some(self.requests), interrupt).await;
         self.server.close().await;
+        if let Err(error) = &driven {
+            world.tell_of_failure(&project, error).await;
+        }
+        let (ending, answers) = driven?;
         let answers = answers.into_iter().skip(skip).take(words).map(orch_runtime::answer_of).collect();
         Ok((ending, answers))
     }
@@ -252,7 +257,7 @@ pub(crate) async fn attach_argv(workdir: &Workdir, task: &TaskId) -> Result<Vec<
 }
 
 /// What people wrote: settings and manifest, checked.
-struct Said {
+pub(crate) struct Said {
     settings: Settings,
     manifest: Manifest,
     text: Vec<u8>,
@@ -260,7 +265,11 @@ struct Said {
 }
 
 impl Said {
-    fn read(workdir: &Workdir, parent_env: &BTreeMap<String, String>) -> Result<Self, Failure> {
+    /// Reads both, and the profiles that they need.
+    ///
+    /// # Errors
+    /// [`Failure`] of bad input; nothing was changed.
+    pub(crate) fn read(workdir: &Workdir, parent_env: &BTreeMap<String, String>) -> Result<Self, Failure> {
         let settings = Settings::load(user_settings_path(parent_env).as_deref(), Some(&workdir.settings()))?;
         let (manifest, text) = read_manifest(workdir)?;
         let agents = agents(manifest.plan(), &settings)?;

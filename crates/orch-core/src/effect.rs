@@ -121,6 +121,8 @@ pub enum NoticeKind {
     Escalation,
     /// The goal is reached.
     Finished,
+    /// The orchestrator broke off; its journal does not know, agents go on.
+    Failed,
 }
 
 impl Effect {

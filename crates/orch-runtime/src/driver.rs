@@ -2,15 +2,16 @@
 //! are performed and things looked at.
 
 mod checkpoint;
+mod notices;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
 use orch_core::{
-    Effect, EffectId, Entry, ExecutorEvent, ExecutorKind, Input, Look, LookPlan, Manifest, Orchestrator, Outlook,
-    Record, Refusal, Seen, Signal, Step, TaskId, UserVerb,
+    Effect, EffectId, Entry, ExecutorEvent, ExecutorKind, Failure, FailureKind, Input, Look, LookPlan, Manifest,
+    Orchestrator, Outcome, Outlook, Record, Refusal, Seen, Signal, Step, TaskId, UserVerb,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
@@ -22,6 +23,7 @@ use crate::perform::World;
 use crate::workdir::Workdir;
 
 use checkpoint::{Checkpoint, Edit};
+use notices::Notices;
 
 /// How many inputs are taken in before the records of all of them are made durable at once.
 const BATCH: usize = 256;
@@ -133,6 +135,8 @@ pub struct Driver<'a> {
     inbox: mpsc::UnboundedReceiver<Vec<Input>>,
     outbox: mpsc::UnboundedSender<Vec<Input>>,
     in_flight: usize,
+    /// Of those in flight, the ones that tell people.
+    notices: Notices,
     /// Looks that were asked for and not begun.
     wanted: BTreeSet<Look>,
     looked: bool,
@@ -164,6 +168,7 @@ impl<'a> Driver<'a> {
             inbox,
             outbox,
             in_flight: 0,
+            notices: Notices::default(),
             wanted: BTreeSet::new(),
             looked: false,
             failure: None,
@@ -191,7 +196,8 @@ impl<'a> Driver<'a> {
             }
             let deadline = self.engine.next_deadline(&self.clock.now());
             let due = deadline.map_or(Duration::from_secs(3600), |deadline| Duration::from_millis(deadline.after.0));
-            let due = due.min(self.checkpoint.due()).max(Duration::from_millis(1));
+            let due = due.min(self.checkpoint.due()).min(self.notices.due(Instant::now()).unwrap_or(due));
+            let due = due.max(Duration::from_millis(1));
             tokio::select! {
                 biased;
                 () = &mut interrupt => break Ending::Interrupted,
@@ -216,6 +222,10 @@ impl<'a> Driver<'a> {
             self.check_edits()?;
             self.checkpoint.write_if_due(&self.engine, &self.journal)?;
         };
+        // What an interrupt cuts short the next drive tells.
+        if ending != Ending::Interrupted {
+            self.give_up_notices()?;
+        }
         let step = self.engine.stop(&self.clock.now());
         self.commit(vec![step])?;
         self.check_edits()?;
@@ -228,16 +238,30 @@ impl<'a> Driver<'a> {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
-        if self.in_flight > 0 {
-            return Ok(None);
-        }
+        let busy = self.in_flight > self.notices.count();
         let soon = self.engine.next_deadline(&self.clock.now()).is_some_and(|deadline| deadline.after.0 == 0);
-        Ok(match (self.engine.outlook(), mode) {
+        let ending = match (self.engine.outlook(), mode) {
+            _ if busy => None,
             (Outlook::Goal, _) => Some(Ending::Goal),
             (Outlook::NeedsPerson, _) => Some(Ending::NeedsPerson),
             (Outlook::Working, Mode::Pass) if !soon => Some(Ending::Pass),
             (Outlook::Working, _) => None,
-        })
+        };
+        if ending.is_none() {
+            self.notices.go_on();
+        }
+        Ok(ending.filter(|_| self.notices.may_leave(Instant::now())))
+    }
+
+    /// Closes the notices that hang, so that the next drive does not begin them again.
+    fn give_up_notices(&mut self) -> Result<(), DriveError> {
+        let why = "the notify command did not end before the run did, and was ended";
+        let given_up = |effect| {
+            let failure = Failure::new(FailureKind::Unavailable, why);
+            Input::Done { effect, outcome: Outcome::Failed(failure) }
+        };
+        let inputs = self.notices.give_up().into_iter().map(given_up).collect();
+        self.take(inputs).map(|_| ())
     }
 
     /// Takes what is ready besides, up to a batch.
@@ -270,8 +294,11 @@ impl<'a> Driver<'a> {
         }
         self.journal.append(&records)?;
         for entry in &records {
-            if let Record::Done { effect, .. } = &entry.record {
-                self.world.faults.at(&format!("{}.recorded", self.checkpoint.effect_name(*effect)));
+            let Record::Done { effect, outcome } = &entry.record else { continue };
+            let name = self.checkpoint.effect_name(*effect);
+            self.world.faults.at(&format!("{name}.recorded"));
+            if let (Outcome::Failed(failure), true) = (outcome, self.notices.end(*effect)) {
+                self.observer.said(&failure.message);
             }
         }
         self.checkpoint.note(&records);
@@ -294,6 +321,9 @@ impl<'a> Driver<'a> {
         let launch = self.engine.launch_plan(id);
         let (world, outbox) = (self.world.clone(), self.outbox.clone());
         self.in_flight += 1;
+        if matches!(effect, Effect::Notify(_)) {
+            self.notices.begin(id);
+        }
         tokio::spawn(async move {
             let outcome = world.perform(&effect, launch.as_ref()).await;
             // The driver is gone only when it left; the next one performs what is open again.

@@ -64,7 +64,7 @@ impl Notifier {
     /// Runs the command once, for at most 30 seconds, its output discarded: `{title}` (cut to 200
     /// characters) and `{text}` (cut to 2,000) filled in, each on one line and without control
     /// characters; the event as JSON on its standard input. Spawn it: whoever drives the fleet does not
-    /// wait for it.
+    /// wait for it. Dropped before its end, the command is killed with its process group.
     ///
     /// # Errors
     /// [`NotifyError`]; none of them is worth stopping for.
@@ -83,15 +83,28 @@ impl Notifier {
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).kill_on_drop(true);
         let start_error = |source| NotifyError::Start { program: program.clone(), source };
         let mut child = command.spawn().map_err(start_error)?;
-        let group = child.id();
+        let mut group = Group(child.id());
         match tokio::time::timeout(self.bound, feed(&mut child, &event)).await {
-            Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => Err(NotifyError::Failed { program: program.clone(), status }),
-            Ok(Err(source)) => Err(start_error(source)),
-            Err(_) => {
-                kill_group(group);
-                Err(NotifyError::TooSlow { program: program.clone(), bound: self.bound })
+            Ok(Ok(status)) => {
+                group.0 = None;
+                if status.success() { Ok(()) } else { Err(NotifyError::Failed { program: program.clone(), status }) }
             }
+            Ok(Err(source)) => Err(start_error(source)),
+            Err(_) => Err(NotifyError::TooSlow { program: program.clone(), bound: self.bound }),
+        }
+    }
+}
+
+/// A command's process group, killed when nobody waits for the command any more.
+///
+/// The child is not yet reaped, so its pid still names its group; once it is, there is nothing in here.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    /// A group that is gone is what is wanted.
+    fn drop(&mut self) {
+        if let Some(pid) = self.0.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
+            let _ = kill_process_group(pid, Signal::KILL);
         }
     }
 }
@@ -102,13 +115,6 @@ async fn feed(child: &mut Child, event: &[u8]) -> std::io::Result<ExitStatus> {
         let _ = stdin.write_all(event).await;
     }
     child.wait().await
-}
-
-/// The child is not yet reaped, so its pid still names its group. A group that is gone is what is wanted.
-fn kill_group(pid: Option<u32>) {
-    if let Some(pid) = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
-        let _ = kill_process_group(pid, Signal::KILL);
-    }
 }
 
 fn one_line(text: &str, limit: usize) -> String {

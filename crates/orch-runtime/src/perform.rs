@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use orch_core::{
-    Effect, Failure, FailureKind, Input, LaunchId, LaunchPlan, LaunchSpec, LookPlan, Notice, Outcome, Ports, Seen,
+    Effect, Failure, FailureKind, Input, LaunchId, LaunchPlan, LaunchSpec, LookPlan, Notice, NoticeKind, Outcome,
+    Ports, Seen,
 };
 
 use crate::atomic::replace_file;
+use crate::driver::DriveError;
 use crate::environment::environment;
 use crate::journal::Faults;
 use crate::logs::tail_text;
@@ -66,6 +68,12 @@ impl World {
             Ok(()) => Outcome::Ok,
             Err(e) => Outcome::Failed(Failure::new(FailureKind::Refused, &e.to_string())),
         }
+    }
+
+    /// Tells people that a drive broke off; whoever drove says the same, so a notice that fails too is no matter.
+    pub async fn tell_of_failure(&self, project: &str, error: &DriveError) {
+        let title = format!("{project}: the orchestrator failed");
+        self.notify(&Notice { event: NoticeKind::Failed, title, text: error.to_string() }).await;
     }
 
     /// Looks; an ended session's last words come from its log, which holds what scrolled away.

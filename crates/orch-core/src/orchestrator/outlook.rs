@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Orchestrator;
 use super::dispatch::{Queues, meets, reached};
+use crate::effect::Effect;
 use crate::graph::{EdgeKind, TaskGraph};
 use crate::id::TaskId;
 use crate::state::{State, TaskState};
@@ -148,10 +149,15 @@ impl Orchestrator {
     /// Where the run stands.
     pub fn outlook(&self) -> Outlook {
         let Some(plan) = &self.state.plan else { return Outlook::Goal };
-        if !self.state.open.is_empty() {
+        // Telling people is no part of the work.
+        if self.state.open.values().any(|open| !matches!(open.effect, Effect::Notify(_))) {
             return Outlook::Working;
         }
-        let works = |id: &TaskId| self.state.tasks.get(id).is_some_and(|task| !self.is_paused(task));
+        // A paused agent goes on, and its end is taken in.
+        let lives = |task: &TaskState| {
+            task.session.as_ref().is_some_and(|session| session.is_live() && self.eyes.exit_of(session).is_none())
+        };
+        let works = |id: &TaskId| self.state.tasks.get(id).is_some_and(|task| !self.is_paused(task) || lives(task));
         if self.queues.slots().any(works) {
             return Outlook::Working;
         }

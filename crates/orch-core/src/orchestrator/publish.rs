@@ -105,7 +105,9 @@ impl Orchestrator {
                 news.push(Notice { event: NoticeKind::PhaseDone, title, text: name.clone() });
             }
         }
-        let moved = pass.records.iter().any(|entry| matches!(entry.record, Record::Status(_) | Record::User { .. }));
+        // The last of it may be the end of an effect, such as the removal of a worktree.
+        let moves = |record: &Record| matches!(record, Record::Status(_) | Record::User { .. } | Record::Done { .. });
+        let moved = pass.records.iter().any(|entry| moves(&entry.record));
         if moved && self.outlook() == Outlook::Goal {
             let title = format!("{}: finished", plan.settings.project);
             let text = format!("every task is {} or skipped", self.config.goal);

@@ -197,7 +197,10 @@ impl TaskState {
                 self.failures = 0;
                 self.lesson = None;
             }
-            Status::PrOpen => self.verified = change.sha.clone().or(self.verified.take()),
+            Status::PrOpen => {
+                self.verified = change.sha.clone().or(self.verified.take());
+                self.needs_human = false;
+            }
             Status::Merged => {
                 self.in_base = true;
                 self.needs_human = false;

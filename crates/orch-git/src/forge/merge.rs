@@ -17,32 +17,52 @@ impl LocalForge {
         method: MergeMethod,
     ) -> Result<Sha, ForgeError> {
         let by = self.vcs.signature().await.map_err(from_git)?;
-        let (number, title) = (record.number, one_line(&record.title));
         match method {
             MergeMethod::Merge => {
                 let tree = self.merged_tree(record, None, base, head).await?;
+                let (number, title) = (record.number, one_line(&record.title));
                 let message = format!("Merge pull request #{number} from {}\n\n{title}", record.head);
                 self.origin.commit_tree(&tree, &[base, head], &message, &by).await.map_err(from_git)
             }
             MergeMethod::Squash => {
                 let tree = self.merged_tree(record, None, base, head).await?;
-                let message = format!("{title} (#{number})\n\n{}", record.body);
-                self.origin.commit_tree(&tree, &[base], message.trim_end(), &by).await.map_err(from_git)
+                self.squashed(record, base, &tree, &by).await
             }
-            MergeMethod::Rebase => self.replay(record, base, head, &by).await,
+            MergeMethod::Rebase => self.rebased(record, base, head, &by).await,
         }
     }
 
-    /// The head's commits anew on the base, their authors kept; those that change nothing there are left out.
+    async fn squashed(&self, record: &Record, base: &Sha, tree: &Sha, by: &Signature) -> Result<Sha, ForgeError> {
+        let message = format!("{} (#{})\n\n{}", one_line(&record.title), record.number, record.body);
+        self.origin.commit_tree(tree, &[base], message.trim_end(), by).await.map_err(from_git)
+    }
+
+    /// The head's commits anew on the base. Where the head has the base in it, its own tree must come out; commits
+    /// of which that cannot be said, because a merge among them resolved what they do not say, become one.
+    async fn rebased(&self, record: &Record, base: &Sha, head: &Sha, by: &Signature) -> Result<Sha, ForgeError> {
+        let replayed = self.replay(record, base, head, by).await;
+        if !self.origin.is_ancestor(base, head).await.map_err(from_git)? {
+            return replayed;
+        }
+        let tree = self.origin.tree_of(head).await.map_err(from_git)?;
+        match replayed {
+            Ok(tip) if self.origin.tree_of(&tip).await.map_err(from_git)? == tree => Ok(tip),
+            Ok(_) | Err(ForgeError::Conflict { .. }) => self.squashed(record, base, &tree, by).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The head's commits anew on the base, their authors kept; those that the base has already, or that change
+    /// nothing there, are left out.
     async fn replay(&self, record: &Record, base: &Sha, head: &Sha, by: &Signature) -> Result<Sha, ForgeError> {
         if self.vcs.version() < GitVersion::MERGE_BASE {
             let why = format!("git {} is needed for it, this is {}", GitVersion::MERGE_BASE, self.vcs.version());
             return Err(refused("a rebase", why));
         }
-        let range = format!("{base}..{head}");
+        let range = format!("{base}...{head}");
         let format = "--format=%H%x00%P%x00%an%x00%ae%x00%ad%x00%B%x00";
-        let args = ["log", "--reverse", "--topo-order", "--no-merges", "--date=raw", format, &range];
-        let output = self.origin.read(args).ok().await.map_err(from_git)?;
+        let args = ["log", "--reverse", "--topo-order", "--no-merges", "--cherry-pick", "--right-only"];
+        let output = self.origin.read(args).args(["--date=raw", format, &range]).ok().await.map_err(from_git)?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let fields: Vec<&str> = text.split('\0').collect();
         let mut tip = base.clone();

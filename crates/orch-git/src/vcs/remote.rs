@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use orch_core::{BranchName, Sha, VcsError};
+use orch_core::{BranchName, Sha, SyncSource, VcsError};
 
 use super::{GitVcs, Remote, local_ref};
 
@@ -58,6 +58,27 @@ impl GitVcs {
         }
         let [tip] = self.tips([reference]).await?;
         tip.ok_or_else(missing)
+    }
+
+    /// Fetches the remote's branches if one of the tips is not here yet: what a forge made by a squash is known by
+    /// name before anybody fetched it.
+    pub(super) async fn fetch_missing(&self, sources: &[SyncSource]) -> Result<(), VcsError> {
+        let Remote::Named(remote) = &self.remote else { return Ok(()) };
+        for source in sources {
+            if self.repo.commit_of(source.tip.as_str()).await?.is_some() {
+                continue;
+            }
+            self.baseline.check(None).await?;
+            let output = self
+                .repo
+                .network(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"])
+                .args(["--no-recurse-submodules", "--refmap=", "--", remote])
+                .args([format!("+refs/heads/*:refs/remotes/{remote}/*").as_str()])
+                .run()
+                .await?;
+            return if output.status == 0 { Ok(()) } else { Err(output.remote_error("a fetch of its branches")) };
+        }
+        Ok(())
     }
 
     pub(super) async fn ask_remote_tip(&self, branch: &BranchName) -> Result<Option<Sha>, VcsError> {

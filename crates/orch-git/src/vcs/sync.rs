@@ -14,6 +14,7 @@ impl GitVcs {
         let _path = self.paths.hold(&spec.worktree).await;
         let checkout = self.checkout(&spec.worktree).await?;
         let old = self.settled_head(&checkout, &spec.branch).await?;
+        self.fetch_missing(&spec.sources).await?;
         let by = self.signature().await?;
         let mut head = old.clone();
         for source in &spec.sources {
@@ -55,17 +56,24 @@ impl GitVcs {
         branch: &BranchName,
         by: &Signature,
     ) -> Result<Sha, VcsError> {
-        let base = match &source.merge_base {
-            // A tip that only grew shares more with this branch than its old tip: history knows best.
-            Some(base) if self.reaches(base, &source.tip).await? => None,
-            base => base.as_ref(),
+        let old = source.merge_base.as_ref();
+        let grew = match old {
+            Some(old) => self.reaches(old, &source.tip).await?,
+            None => false,
         };
-        if base.is_some() && self.version < GitVersion::MERGE_BASE {
+        if old.is_some() && !grew && self.version < GitVersion::MERGE_BASE {
             let what = format!("a merge of {}", source.label);
             let why = format!("git {} is needed for it, this is {}", GitVersion::MERGE_BASE, self.version);
             return Err(VcsError::Refused { what, why });
         }
-        let tree = match self.repo.merge_trees(base, head, &source.tip).await? {
+        // A tip that only grew shares more with this branch than its old tip: history knows best, unless both took
+        // in the same squashed commit, which leaves history with two bases that do not merge.
+        let mut merged = self.repo.merge_trees(old.filter(|_| !grew), head, &source.tip).await?;
+        if grew && matches!(merged, Merged::Conflict(_)) && self.version >= GitVersion::MERGE_BASE {
+            let again = self.repo.merge_trees(old, head, &source.tip).await?;
+            merged = if matches!(again, Merged::Clean(_)) { again } else { merged };
+        }
+        let tree = match merged {
             Merged::Clean(tree) => tree,
             Merged::Conflict(files) => return Err(VcsError::Conflict { with: source.label.clone(), files }),
         };

@@ -4,7 +4,7 @@ use orch_core::{
     Forge, ForgeError, MergeMethod, MergeSpec, Pull, PullChange, PullNumber, PullSpec, PullState, Sha, Vcs,
 };
 
-use crate::lab::{Lab, branch, commit, git, head, push_spec, sha, write};
+use crate::lab::{Lab, branch, commit, git, head, push_spec, raw_git, sha, write};
 
 /// Makes a pull request one that is refused.
 type Spoil = fn(&mut PullSpec);
@@ -112,6 +112,26 @@ async fn what_github_refuses_is_refused() {
         let conflict =
             ForgeError::Conflict { number: PullNumber(1), base: branch("main"), files: vec!["src/a.txt".to_owned()] };
         assert_eq!(forge.merge(&merge(1, &tip, method)).await, Err(conflict));
+    }
+}
+
+#[tokio::test]
+async fn a_rebase_brings_what_was_verified_whatever_merges_are_in_it() {
+    for (base_text, log) in [("mine\n", "t1: own\nbase: f\nfirst"), ("theirs\n", "fix: t1 (#1)\nbase: f\nfirst")] {
+        let lab = Lab::new().await;
+        let forge = lab.forge().await;
+        lab.done("t1", "f", "mine\n").await;
+        lab.edit("t1", "own", "1\n");
+        lab.move_base("f", base_text);
+        lab.vcs.base_tip(&branch("main")).await.expect("a tip");
+        let tree = lab.tree("t1");
+        raw_git(&tree, &["merge", "--quiet", "--no-commit", "origin/main"]);
+        let tip = commit(&tree, "f", "mine\n", "taken in");
+        lab.vcs.push(&push_spec("t1", &tip)).await.expect("it pushes");
+        forge.open(&pull("t1", &tip)).await.expect("it opens");
+        forge.merge(&merge(1, &tip, MergeMethod::Rebase)).await.expect("it merges");
+        assert_eq!(base_log(&lab), log, "{base_text}: what the base has is not replayed; a resolution is kept");
+        assert_eq!(git(&lab.origin(), &["rev-parse", "main^{tree}"]), git(&tree, &["rev-parse", "HEAD^{tree}"]));
     }
 }
 

@@ -51,6 +51,31 @@ async fn a_squashed_predecessor_is_taken_in_by_its_old_tip() {
 }
 
 #[tokio::test]
+async fn a_stack_takes_in_an_unfetched_squash_and_the_branch_between_that_took_it_in_too() {
+    let lab = Lab::new().await;
+    let lines = |last: usize| (1..=last).map(|n| format!("line of t{n}\n")).collect::<String>();
+    let mut tips = Vec::new();
+    for n in 1..=3 {
+        let id = format!("t{n}");
+        let mut spec = lab.spec(&id);
+        spec.predecessors =
+            tips.iter().enumerate().map(|(n, tip)| crate::lab::predecessor(&format!("t{}", n + 1), tip)).collect();
+        lab.vcs.prepare(&spec).await.expect("it prepares");
+        tips.push(lab.edit(&id, "f.txt", &lines(n)));
+    }
+    let squashed = lab.move_base("f.txt", &lines(1));
+    let second = spec(&lab, "t2", &[("t1", &squashed, Some(&tips[0]))]);
+    let grown = lab.vcs.sync(&second).await.expect("the second takes the squash in");
+    let third = spec(&lab, "t3", &[("t1", &squashed, Some(&tips[0])), ("t2", &grown, Some(&tips[1]))]);
+    let made = lab.vcs.sync(&third).await.expect("the third takes both in");
+    let text = std::fs::read_to_string(lab.tree("t3").join("f.txt")).expect("a file");
+    assert_eq!(text, lines(3));
+    for tip in [&squashed, &grown] {
+        assert_eq!(lab.vcs.contains(tip, &made).await, Ok(true));
+    }
+}
+
+#[tokio::test]
 async fn nothing_that_is_not_committed_is_touched() {
     let lab = Lab::new().await;
     let own = lab.done("t1", "mine.txt", "m\n").await;

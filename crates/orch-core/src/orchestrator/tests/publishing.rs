@@ -540,5 +540,6 @@ fn people_are_told_once_of_what_they_want_to_hear() {
     demo: phase 0 is through its gate: Phase 0
     demo: t2 needs a person (attempt 3): exit 1; 3 of 3 attempts failed
     demo: phase 1 is through its gate: Phase 1
+    demo: finished: every task is merged or skipped
     ");
 }
