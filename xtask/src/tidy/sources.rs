@@ -21,7 +21,7 @@ const LONG: &[Exception] = &[
 ];
 
 const STARTS_PROCESSES: &[Exception] = &[
-    except("crates/orch-cli/src/run.rs", "`run --detach` starts the orchestrator anew"),
+    except("crates/orch-cli/src/run/detach.rs", "`run --detach` starts the orchestrator anew"),
     except("crates/orch-cli/src/steer.rs", "`attach` becomes the tmux client"),
     except("crates/orch-cli/src/verbs/doctor.rs", "asks programs for their versions"),
     except("crates/orch-git/src/git/command.rs", "the one place that starts git"),
