@@ -20,10 +20,12 @@ mod attachment;
 mod entry;
 mod executor;
 mod host;
+mod inner;
 mod link;
 mod protocol;
 mod session;
 mod settings;
+mod survivors;
 mod table;
 
 pub use attachment::{Attachment, Display, Keyboard};

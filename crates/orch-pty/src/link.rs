@@ -16,7 +16,8 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use crate::protocol::{
-    Answer, Ask, Hello, News, OLDEST_PROTOCOL, Question, Said, Trouble, json_frame, read_frame, send, unavailable,
+    Answer, Ask, Hello, News, OLDEST_PROTOCOL, Question, Said, Trouble, json_frame, read_frame, refused, send,
+    unavailable,
 };
 use crate::settings::SOCKET;
 
@@ -36,7 +37,7 @@ pub(crate) struct Greeted {
 /// A connection that asks and hears news; dropping the last handle closes it.
 #[derive(Debug)]
 pub(crate) struct Link {
-    writer: tokio::sync::Mutex<OwnedWriteHalf>,
+    writer: Arc<tokio::sync::Mutex<OwnedWriteHalf>>,
     waiting: Arc<Mutex<Option<Waiting>>>,
     next: AtomicU64,
     /// Its other end is dropped when the connection is gone.
@@ -112,29 +113,38 @@ impl Link {
         let waiting = Arc::new(Mutex::new(Some(Waiting::new())));
         let (alive, gone) = watch::channel(());
         let reading = tokio::spawn(read(reader, Arc::clone(&waiting), hear, alive)).abort_handle();
-        let writer = tokio::sync::Mutex::new(writer);
+        let writer = Arc::new(tokio::sync::Mutex::new(writer));
         Self { writer, waiting, next: AtomicU64::new(1), gone, reading }
     }
 
     /// Asks and waits for the answer. It is not known what became of a question whose connection broke.
     pub(crate) async fn ask(&self, ask: Ask) -> Result<Result<Answer, ExecutorError>, Broken> {
+        let silent = Ok(Err(unavailable("the host does not answer")));
+        timeout(PATIENCE, self.ask_for_long(ask)).await.unwrap_or(silent)
+    }
+
+    /// As [`Self::ask`], for answers that may come at any time.
+    pub(crate) async fn ask_for_long(&self, ask: Ask) -> Result<Result<Answer, ExecutorError>, Broken> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let frame = match json_frame(&Question { id, ask }) {
             Ok(frame) => frame,
-            Err(error) => return Ok(Err(crate::protocol::refused("request", error.to_string()))),
+            Err(error) => return Ok(Err(refused("request", error.to_string()))),
         };
         let (done, answer) = oneshot::channel();
         match &mut *lock(&self.waiting) {
             Some(waiting) => drop(waiting.insert(id, done)),
             None => return Err(Broken),
         }
-        let sent = self.writer.lock().await.write_all(&frame).await;
-        let answered = async { if sent.is_ok() { answer.await.ok() } else { None } };
-        match timeout(PATIENCE, answered).await {
-            Ok(Some(answer)) => Ok(answer.map_err(ExecutorError::from)),
-            Ok(None) => Err(Broken),
-            Err(_) => Ok(Err(unavailable("the host does not answer"))),
-        }
+        self.write(frame).await.map_err(|_| Broken)?;
+        let answer = answer.await.map_err(|_| Broken)?;
+        Ok(answer.map_err(ExecutorError::from))
+    }
+
+    /// Writes a whole frame, even if whoever asked stops waiting: half of one would break the rest.
+    async fn write(&self, frame: Vec<u8>) -> io::Result<()> {
+        let writer = Arc::clone(&self.writer);
+        let written = tokio::spawn(async move { writer.lock().await.write_all(&frame).await });
+        written.await.map_err(io::Error::other)?
     }
 
     /// Whether the connection is known to be gone.

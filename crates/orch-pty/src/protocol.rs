@@ -61,6 +61,8 @@ pub(crate) enum Ask {
         size: (u16, u16),
     },
     Forget(LaunchId),
+    /// Answered when the session has ended.
+    Wait(LaunchId),
     /// From here on the connection hears of what happens.
     Subscribe,
     /// From here on the connection is a terminal's.

@@ -36,9 +36,9 @@ const STARTS_PROCESSES: &[Exception] = &[
 
 const SLEEPS: &[Exception] = &[
     except("crates/orch-process/src/exit.rs", "where no pidfd tells of an exit"),
-    except("crates/orch-pty/src/executor.rs", "what a host is about to do is polled within a bound"),
     except("crates/orch-pty/src/host.rs", "after a failed accept, and for a lock that a reader holds for an instant"),
     except("crates/orch-pty/src/host/session.rs", "a terminal that nobody has open announces nothing"),
+    except("crates/orch-pty/src/inner.rs", "that a host begins to listen announces nothing"),
     except("crates/orch-runtime/src/control/server.rs", "after a failed accept, so that it is no busy loop"),
     except("crates/orch-runtime/src/driver.rs", "the runtime's timer"),
     except("crates/orch-runtime/src/lock.rs", "a lock that a reader holds for an instant announces nothing"),

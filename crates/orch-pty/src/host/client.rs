@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Host;
+use super::session::Session;
 use super::{attach, input, launch};
 use crate::protocol::{
     Answer, Ask, Hello, News, OLDEST_PROTOCOL, Question, Said, Trouble, json_frame, read_frame, refused, send,
@@ -23,6 +24,8 @@ use crate::protocol::{
 const GREETING: Duration = Duration::from_secs(10);
 /// How many questions of one client are worked on at once.
 const AT_ONCE: usize = 256;
+/// How many ends of sessions one client waits for at once.
+const WAITS: usize = 4096;
 /// How many bytes of answers wait for a client before it gets to ask no more.
 const MOST: usize = 8 << 20;
 /// The least time between two announcements of output; exits are announced at once.
@@ -34,6 +37,7 @@ pub(super) struct Client {
     answers: RefCell<VecDeque<Vec<u8>>>,
     bytes: Cell<usize>,
     busy: Cell<usize>,
+    waits: Cell<usize>,
     printed: RefCell<BTreeSet<LaunchId>>,
     exited: RefCell<BTreeSet<LaunchId>>,
     /// Something is to be sent.
@@ -109,6 +113,11 @@ impl Client {
                 host.session(launch).and_then(|session| session.resize(size)).map(|()| Answer::Done)
             }
             Ask::Forget(launch) => host.forget(launch).map(|()| Answer::Done),
+            Ask::Wait(launch) => match host.session(launch) {
+                Ok(_) if self.waits.get() >= WAITS => Err(refused("waiting", "too many sessions are waited for")),
+                Ok(session) => return self.wait(id, session),
+                Err(error) => Err(error),
+            },
             Ask::Subscribe => {
                 self.subscribe(host);
                 Ok(Answer::Done)
@@ -135,6 +144,17 @@ impl Client {
             client.answer(id, work.await);
             client.busy.set(client.busy.get() - 1);
             client.room.notify_one();
+        });
+    }
+
+    /// Waits for a session's end without keeping other questions up.
+    fn wait(self: &Rc<Self>, id: u64, session: Rc<Session>) {
+        let client = Rc::clone(self);
+        client.waits.set(client.waits.get() + 1);
+        tokio::task::spawn_local(async move {
+            session.ended().await;
+            client.answer(id, Ok(Answer::Session(Box::new(session.info()))));
+            client.waits.set(client.waits.get() - 1);
         });
     }
 

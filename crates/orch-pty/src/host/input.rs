@@ -20,6 +20,8 @@ const PASTE_BEGIN: &[u8] = b"\x1b[200~";
 const PASTE_END: &[u8] = b"\x1b[201~";
 /// How long a program may take without reading any of what was typed.
 const STALLED: Duration = Duration::from_secs(10);
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long it may take for all of it.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The longest line that a terminal hands to a program that reads lines; what follows would be dropped.
@@ -86,21 +88,25 @@ impl Typing {
     pub(super) async fn finish(mut self) -> Result<(), ExecutorError> {
         let deadline = Instant::now() + PATIENCE;
         let launch = self.session.launch();
-        let mut left = self.session.outgoing.left(self.posted.id);
+        let mut left = self.size;
+        let mut read_at = Instant::now();
         loop {
-            match timeout(STALLED, &mut self.posted.done).await {
+            match timeout(LOOK, &mut self.posted.done).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(_)) => return Err(cannot(launch, "the session ended before all of it was read")),
                 Err(_) => {}
             }
-            let now = self.session.outgoing.left(self.posted.id);
-            if now >= left || Instant::now() >= deadline {
+            let (now, before) = (Instant::now(), left);
+            left = self.session.outgoing.left(self.posted.id);
+            if left < before {
+                read_at = now;
+            }
+            if now >= read_at + STALLED || now >= deadline {
                 let end = if self.pasted { PASTE_END } else { b"" };
                 self.session.outgoing.take_back(self.posted.id, end);
-                let why = format!("the program does not read: {now} of {} bytes were taken back", self.size);
+                let why = format!("the program does not read: {left} of {} bytes were taken back", self.size);
                 return Err(cannot(launch, &why));
             }
-            left = now;
         }
     }
 }

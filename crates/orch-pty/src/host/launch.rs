@@ -12,9 +12,9 @@ use super::log::Log;
 use super::session::Session;
 use super::terminal::Terminal;
 use super::{Host, now};
-use crate::executor::end_survivors;
 use crate::protocol::{Launch, refused, unavailable};
 use crate::session::{PtySession, PtyState};
+use crate::survivors::end_survivors;
 
 /// What programs are told about their terminal.
 const TERM: &str = "xterm-256color";

@@ -11,6 +11,7 @@ use orch_core::{ExecutorError, ExitStatus, LaunchId};
 use pty_process::Pty;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::process::Child;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -40,6 +41,7 @@ pub(super) struct Session {
     tasks: RefCell<Vec<AbortHandle>>,
     /// Wakes the task that reads.
     reader: RefCell<Waker>,
+    end: Notify,
     /// The size that it was launched with.
     launched: Cell<(u16, u16)>,
 }
@@ -63,6 +65,7 @@ impl Session {
             viewers: RefCell::default(),
             tasks: RefCell::default(),
             reader: RefCell::new(Waker::noop().clone()),
+            end: Notify::new(),
             launched,
         }
     }
@@ -108,6 +111,13 @@ impl Session {
 
     pub(super) fn is_running(&self) -> bool {
         self.info.borrow().state == PtyState::Running
+    }
+
+    /// Waits until it no longer runs.
+    pub(super) async fn ended(&self) {
+        while self.is_running() {
+            self.end.notified().await;
+        }
     }
 
     /// Lost sessions are in the table, and need no host.
@@ -216,6 +226,7 @@ impl Session {
         for viewer in self.viewers.borrow().iter() {
             viewer.end();
         }
+        self.end.notify_waiters();
         host.announce(&News { printed: Vec::new(), exited: vec![launch] });
         host.less.notify_one();
     }

@@ -1,6 +1,7 @@
 //! The terminal that a program believes to be attached to.
 
 mod colours;
+mod osc;
 mod repaint;
 
 use std::cell::RefCell;
@@ -13,10 +14,14 @@ use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::term::{Config, Term, TermMode};
 use alacritty_terminal::vte::ansi::{Processor, Timeout};
 
+use osc::Osc;
+
 /// How many rows are kept above the screen.
 const HISTORY: usize = 200;
 /// How many of them a look shows.
 const SHOWN: usize = 50;
+/// More marks over one character than any script has.
+const MARKS: usize = 32;
 /// The smallest and the largest terminal that is drawn, in columns and rows.
 const SIZES: ((u16, u16), (u16, u16)) = ((2, 1), (1000, 1000));
 /// The size of a character in pixels, for programs that ask.
@@ -26,6 +31,7 @@ const CELL: (u16, u16) = (8, 16);
 pub(super) struct Terminal {
     term: Term<Heard>,
     parser: Processor<Never>,
+    osc: Osc,
     heard: Heard,
     size: (u16, u16),
     title: String,
@@ -93,13 +99,18 @@ impl Terminal {
         let heard = Heard::default();
         let config = Config { scrolling_history: HISTORY, kitty_keyboard: true, ..Config::default() };
         let term = Term::new(config, &Size(size.0, size.1), heard.clone());
-        Self { term, parser: Processor::new(), heard, size, title: String::new(), grown: 0 }
+        Self { term, parser: Processor::new(), osc: Osc::default(), heard, size, title: String::new(), grown: 0 }
     }
 
     /// Draws what a program printed; what the terminal answers to it.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
         let drawn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            self.parser.advance(&mut self.term, bytes);
+            let mut rest = bytes;
+            while !rest.is_empty() {
+                let (take, skip) = self.osc.admit(rest);
+                self.parser.advance(&mut self.term, &rest[..take]);
+                rest = &rest[take + skip..];
+            }
             self.shed();
         }));
         if drawn.is_err() {
@@ -179,12 +190,19 @@ impl Terminal {
         }
     }
 
-    /// The emulator takes room for a thousand rows of history with the first: what is not used is given back.
+    /// The emulator takes room for a thousand rows of history with the first, and for any number of
+    /// marks over one character: what is not used, or is no text, is given back.
     fn shed(&mut self) {
         let history = self.term.grid().history_size();
         if history != self.grown {
             self.grown = history;
             self.term.grid_mut().truncate();
+        }
+        let grid = self.term.grid_mut();
+        let point = grid.cursor.point;
+        let last = &mut grid[point.line][Column(point.column.0.saturating_sub(1))];
+        if last.zerowidth().is_some_and(|marks| marks.len() > MARKS) {
+            last.extra = None;
         }
     }
 }

@@ -1,0 +1,158 @@
+//! The connection to a directory's host, and what becomes of it between two calls.
+
+use std::collections::BTreeMap;
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use orch_core::{ExecutorError, ExecutorEvent, LaunchId, ProcessId};
+use orch_process::{Events, Exit, private_dir};
+use tokio::time::{Instant, sleep};
+
+use crate::entry::{self, Started};
+use crate::link::{Broken, Greeted, Link, greet};
+use crate::protocol::{Answer, Ask, News, unavailable};
+use crate::session::PtySession;
+use crate::settings::{PtySettings, lock_file};
+use crate::table::{self, Table};
+
+/// How long a host that has the lock may take until it listens.
+const LISTENING: Duration = Duration::from_secs(10);
+/// How often it is looked whether it does.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What every handle shares.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) settings: PtySettings,
+    pub(crate) events: Events,
+    link: tokio::sync::Mutex<Option<Arc<Link>>>,
+    /// The host that sessions were seen in, as long as it lives.
+    host: Mutex<Option<ProcessId>>,
+}
+
+impl Inner {
+    pub(crate) fn new(settings: PtySettings) -> Self {
+        Self { settings, events: Events::default(), link: tokio::sync::Mutex::default(), host: Mutex::default() }
+    }
+
+    /// Asks the host, or gives `None` without one. A connection that broke is made anew once: only for
+    /// questions that may be asked twice.
+    pub(crate) async fn ask(self: &Arc<Self>, ask: impl Fn() -> Ask) -> Result<Option<Answer>, ExecutorError> {
+        for _ in 0..2 {
+            let Some(link) = self.link(false).await? else { return Ok(None) };
+            if let Ok(answer) = link.ask(ask()).await {
+                return answer.map(Some);
+            }
+        }
+        Err(unavailable("the host broke off"))
+    }
+
+    /// The connection to the host, made anew if it broke. Without a host one is started, or `None` given,
+    /// as asked.
+    pub(crate) async fn link(self: &Arc<Self>, start: bool) -> Result<Option<Arc<Link>>, ExecutorError> {
+        let mut held = self.link.lock().await;
+        if let Some(link) = held.as_ref().filter(|link| !link.is_closed()) {
+            return Ok(Some(Arc::clone(link)));
+        }
+        *held = None;
+        let mut greeted = greet(&self.settings.dir).await?;
+        if greeted.is_none() && start {
+            greeted = Some(self.start().await?);
+        }
+        let Some(greeted) = greeted else { return Ok(None) };
+        let link = self.take_over(greeted);
+        if let Err(Broken) = link.ask(Ask::Subscribe).await {
+            return Ok(None);
+        }
+        *held = Some(Arc::clone(&link));
+        Ok(Some(link))
+    }
+
+    /// What the table keeps when no host does.
+    pub(crate) fn kept(&self) -> Result<BTreeMap<LaunchId, PtySession>, ExecutorError> {
+        let dir = &self.settings.dir;
+        table::read(dir).map_err(|error| unavailable(format!("the table in {dir}: {error}")))
+    }
+
+    /// Drops an ended or lost session from the table that no host holds.
+    pub(crate) fn forget_without_host(&self, launch: LaunchId) -> Result<(), ExecutorError> {
+        let dir = &self.settings.dir;
+        let failed = |error: std::io::Error| unavailable(format!("{dir}: {error}"));
+        if !self.kept()?.contains_key(&launch) {
+            return Ok(());
+        }
+        let lock = File::options().write(true).open(lock_file(dir)).map_err(failed)?;
+        lock.try_lock().map_err(|_| unavailable(format!("a host starts or ends in {dir}: try again")))?;
+        let (mut table, _) = Table::open(dir).map_err(failed)?;
+        table.forgotten(launch).map_err(failed)
+    }
+
+    /// Starts a host and connects to it, or to the one that somebody else started meanwhile.
+    async fn start(&self) -> Result<Greeted, ExecutorError> {
+        let dir = &self.settings.dir;
+        if let Some(parent) = dir.parent() {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(parent);
+            made.map_err(|error| unavailable(format!("{parent}: {error}")))?;
+        }
+        private_dir(dir).map_err(|error| unavailable(error.to_string()))?;
+        let deadline = Instant::now() + LISTENING;
+        let mut started = entry::start(&self.settings).await?;
+        loop {
+            if let Some(greeted) = greet(dir).await? {
+                return Ok(greeted);
+            }
+            if Instant::now() > deadline {
+                return Err(unavailable(format!("{} is locked, and nobody listens there", lock_file(dir))));
+            }
+            if started == Started::Held {
+                sleep(LOOK).await;
+            }
+            // The one that was just found may have left.
+            started = entry::start(&self.settings).await?;
+        }
+    }
+
+    fn take_over(self: &Arc<Self>, greeted: Greeted) -> Arc<Link> {
+        let host = greeted.host.clone();
+        let before = self.host().replace(host.clone());
+        if before.is_some_and(|before| before != host) {
+            self.events.push(ExecutorEvent::Lost);
+        }
+        let weak = Arc::downgrade(self);
+        Arc::new(Link::open(greeted, move |news: Option<News>| match (news, weak.upgrade()) {
+            (_, None) => {}
+            (None, Some(_)) => drop(tokio::spawn(broken(Weak::clone(&weak), host.clone()))),
+            (Some(News { printed, exited }), Some(inner)) => {
+                printed.into_iter().map(ExecutorEvent::Output).for_each(|event| inner.events.push(event));
+                exited.into_iter().map(ExecutorEvent::Exited).for_each(|event| inner.events.push(event));
+            }
+        }))
+    }
+
+    fn host(&self) -> MutexGuard<'_, Option<ProcessId>> {
+        self.host.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection broke: it is made anew, or its host is dead or dying and its sessions are lost.
+fn broken(inner: Weak<Inner>, host: ProcessId) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async move {
+        let Some(again) = inner.upgrade() else { return };
+        if matches!(again.link(false).await, Ok(Some(_))) {
+            return;
+        }
+        drop(again);
+        if let Some(exit) = Exit::watch(&host) {
+            exit.wait().await;
+        }
+        let Some(inner) = inner.upgrade() else { return };
+        let mut known = inner.host();
+        if known.as_ref() == Some(&host) {
+            *known = None;
+            inner.events.push(ExecutorEvent::Lost);
+        }
+    })
+}
