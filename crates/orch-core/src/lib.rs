@@ -22,6 +22,7 @@ mod prompt;
 mod record;
 mod report;
 mod screen;
+mod sight;
 mod state;
 mod status;
 mod text;

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::backend::{Checks, ExitStatus, Fingerprint, PullState};
+use crate::backend::{Checks, ExitStatus, PullState};
 use crate::effect::Look;
 use crate::id::{LaunchId, Sha, TaskId};
 use crate::input::SeenPull;
 use crate::record::Marks;
+use crate::sight::Sight;
 use crate::state::{Session, State};
 use crate::time::{AwakeMs, Millis, Now};
 
@@ -58,58 +59,23 @@ struct PullSight {
 /// What was seen of one session.
 #[derive(Debug, Clone)]
 pub(super) struct Eye {
+    pub(super) sight: Sight,
     pub(super) activity: u64,
-    /// When the screen or the head last changed.
-    pub(super) changed_at: AwakeMs,
-    /// The screen when last looked at; its text, once this process looked.
-    pub(super) screen: Option<(Fingerprint, Option<String>)>,
-    /// The row of the cursor when last looked at.
-    pub(super) cursor: Option<u32>,
     pub(super) head: Option<Sha>,
-    /// When this process last looked, with or without success.
-    pub(super) looked_at: Option<AwakeMs>,
     /// When this process started it; `None` for one that it found.
-    pub(super) started_at: Option<AwakeMs>,
-    /// There may be something new on the screen.
-    pub(super) dirty: bool,
+    started_at: Option<AwakeMs>,
     pub(super) exit: Option<(ExitStatus, Vec<String>)>,
-    pub(super) repeats_since: Option<AwakeMs>,
-    /// The screen that was judged and did not change since.
-    pub(super) judged: Option<Fingerprint>,
 }
 
 impl Eye {
-    /// The text of the screen, once this process looked.
-    pub(super) fn text(&self) -> Option<&str> {
-        self.screen.as_ref()?.1.as_deref()
-    }
-
-    /// The screen, if it was neither judged nor answered since it last changed.
-    pub(super) fn unread(&self, session: &Session) -> Option<(Fingerprint, &str)> {
-        let (seen, text) = self.screen.as_ref().filter(|_| !self.dirty)?;
-        let answered = session.answered == Some(*seen) && session.typed_at.is_some_and(|at| at >= self.changed_at);
-        if answered || self.judged == Some(*seen) { None } else { Some((*seen, text.as_deref()?)) }
-    }
-
-    /// When the screen last had a reason to change.
-    pub(super) fn stirred_at(&self, session: &Session) -> AwakeMs {
-        session.typed_at.unwrap_or_default().max(self.changed_at)
-    }
-
     fn of(session: &Session) -> Self {
         let marks = &session.marks;
         Self {
+            sight: Sight::new(marks.changed_at, marks.screen),
             activity: marks.activity,
-            changed_at: marks.changed_at,
-            screen: marks.screen.map(|seen| (seen, None)),
-            cursor: None,
             head: marks.head.clone(),
-            looked_at: None,
             started_at: None,
-            dirty: true,
             exit: None,
-            repeats_since: None,
-            judged: None,
         }
     }
 
@@ -117,8 +83,8 @@ impl Eye {
         Marks {
             launch,
             activity: self.activity,
-            changed_at: self.changed_at,
-            screen: self.screen.as_ref().map(|(seen, _)| *seen),
+            changed_at: self.sight.changed_at,
+            screen: self.sight.screen.as_ref().map(|(seen, _)| *seen),
             head: self.head.clone(),
         }
     }
@@ -157,7 +123,7 @@ impl Eyes {
     pub(super) fn is_up_to_date(&self, launch: LaunchId, now: &Now) -> bool {
         let looking = self.asked.contains(&Look::Screen(launch));
         self.by_launch.get(&launch).is_none_or(|eye| {
-            !looking && !eye.dirty || eye.looked_at.is_some_and(|at| now.awake.since(at) >= LOOK_AGAIN)
+            !looking && !eye.sight.dirty || eye.sight.looked_at.is_some_and(|at| now.awake.since(at) >= LOOK_AGAIN)
         })
     }
 
@@ -167,7 +133,7 @@ impl Eyes {
 
     pub(super) fn note_listed(&mut self, launch: LaunchId, exit: Option<(ExitStatus, Vec<String>)>, activity: u64) {
         if let Some(eye) = self.by_launch.get_mut(&launch) {
-            eye.dirty |= eye.activity != activity;
+            eye.sight.dirty |= eye.activity != activity;
             eye.activity = activity;
             eye.exit = exit.or(eye.exit.take());
         }
@@ -176,21 +142,20 @@ impl Eyes {
     /// Measures the silence of a session, or of all of them, from now on.
     pub(super) fn rebase(&mut self, launch: Option<LaunchId>, now: &Now) {
         for (_, eye) in self.by_launch.iter_mut().filter(|(id, _)| launch.is_none_or(|launch| launch == **id)) {
-            eye.changed_at = now.awake;
-            eye.repeats_since = eye.repeats_since.map(|_| now.awake);
+            eye.sight.rebase(now);
         }
     }
 
     /// A screen could not be looked at.
     pub(super) fn note_no_screen(&mut self, launch: LaunchId, now: &Now) {
         if let Some(eye) = self.by_launch.get_mut(&launch) {
-            eye.looked_at = Some(now.awake);
+            eye.sight.looked_at = Some(now.awake);
         }
     }
 
     pub(super) fn note_output(&mut self, launch: LaunchId) {
         if let Some(eye) = self.by_launch.get_mut(&launch) {
-            eye.dirty = true;
+            eye.sight.dirty = true;
         }
     }
 
@@ -198,7 +163,7 @@ impl Eyes {
         let Some(eye) = self.by_launch.get_mut(&launch) else { return false };
         let moved = eye.head.as_ref().is_some_and(|seen| seen != head);
         if moved {
-            eye.changed_at = now.awake;
+            eye.sight.changed_at = now.awake;
         }
         eye.head = Some(head.clone());
         moved
@@ -207,8 +172,7 @@ impl Eyes {
     /// Something was typed, or was to be: the screen is looked at, and judged anew if nothing was.
     pub(super) fn look_again(&mut self, launch: LaunchId, judge: bool) {
         if let Some(eye) = self.by_launch.get_mut(&launch) {
-            eye.dirty = true;
-            eye.judged = eye.judged.filter(|_| !judge);
+            eye.sight.look_again(judge);
         }
     }
 

@@ -58,7 +58,7 @@ impl Orchestrator {
         let eye = self.eyes.by_launch.get(&session.launch).filter(|eye| watched && eye.exit.is_none());
         let Some(eye) = eye else { return };
         let looking = self.eyes.asked.contains(&Look::Screen(session.launch));
-        if let (true, Some(looked)) = (eye.dirty && !looking, eye.looked_at) {
+        if let (true, Some(looked)) = (eye.sight.dirty && !looking, eye.sight.looked_at) {
             soonest.at(left(limits.screen_interval, looked, now), "screen");
         }
         if session.purpose == Purpose::Verify {
@@ -73,11 +73,9 @@ impl Orchestrator {
         if looking {
             return;
         }
-        if eye.unread(session).is_some() {
-            soonest.at(left(limits.settle, eye.stirred_at(session), now), "settle");
-        }
-        if let Some(since) = eye.repeats_since {
-            soonest.at(left(limits.loop_after, since, now), "loop");
+        let (sight, treatment) = (&eye.sight, session.treatment());
+        for (at, reason) in sight.deadlines(&treatment, limits) {
+            soonest.at(at.since(now.awake), reason);
         }
         match self.wanted(session) {
             Some(Wanted::Enter(at)) => {
@@ -86,12 +84,11 @@ impl Orchestrator {
             }
             Some(Wanted::GiveUp(at)) => soonest.at(at.since(now.awake), "enter"),
             None if session.delivery.is_some() => {
-                soonest.at(left(self.readiness_after(eye), eye.stirred_at(session), now), "ready");
+                soonest.at(left(self.readiness_after(sight), sight.stirred_at(&treatment), now), "ready");
                 soonest.at(left(limits.suspect_after, session.launched_at, now), "ready");
             }
             Some(Wanted::Paste(_)) | None => {}
         }
-        soonest.at(left(self.next_stage(eye, session), eye.changed_at, now), "silence");
     }
 
     /// Whether a followed pull request is to be looked at now.

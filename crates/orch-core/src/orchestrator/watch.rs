@@ -1,19 +1,16 @@
 //! Watching live sessions: what was seen last, when silence becomes a signal, when to look again.
 
-use super::eyes::Eye;
 use super::{Orchestrator, Pass};
-use crate::backend::{Fingerprint, ScreenView};
+use crate::backend::ScreenView;
 use crate::effect::{Look, Purpose};
 use crate::heal::{Case, Signal};
 use crate::id::{LaunchId, TaskId};
 use crate::record::{Evidence, Record, Verdict};
-use crate::screen::{self, Sign};
+use crate::sight::{Judgement, Sight};
 use crate::state::{DeliveryStep, Session, TaskState};
 use crate::status::Status;
 use crate::time::Millis;
 
-/// Output this soon after a poke is the poke's own echo, not a sign of life.
-const ECHO: Millis = Millis(2000);
 /// A screen that shows nothing for so long belongs to a program that says nothing before it is told something.
 const BLANK: Millis = Millis(5000);
 /// A call that comes this much later than asked for means that this process was stopped.
@@ -27,7 +24,7 @@ impl Orchestrator {
         if let Some(lasted) = late {
             self.record(pass, None, Record::Gap { what: "stopped".to_owned(), lasted });
             for eye in self.eyes.by_launch.values_mut() {
-                eye.changed_at = eye.changed_at + lasted;
+                eye.sight.changed_at = eye.sight.changed_at + lasted;
             }
             // What happened meanwhile is listed before anything is judged.
             self.eyes.listed = false;
@@ -107,28 +104,10 @@ impl Orchestrator {
         self.eyes.answered(&Look::Screen(view.launch));
         let Some(task) = self.task_of_launch(view.launch) else { return };
         let Some((state, session)) = self.live(&task) else { return };
-        let troubled = state.trouble.is_some();
-        let entered = session.delivery.is_some_and(|delivery| delivery.entered_at().is_some());
-        let echo = session.pokes > 0 && session.typed_at.is_some_and(|at| pass.now.awake.since(at) < ECHO);
+        let (treatment, troubled) = (session.treatment(), state.trouble.is_some());
         let Some(eye) = self.eyes.by_launch.get_mut(&view.launch) else { return };
-        let seen = Fingerprint::of(&view.text);
-        let before = eye.screen.replace((seen, Some(view.text.clone()))).map(|(before, _)| before);
-        eye.looked_at = Some(pass.now.awake);
-        eye.dirty = false;
-        let repeats = screen::repeats(&view.text);
-        let new = before.is_some() || !view.text.trim().is_empty();
-        // A program that says nothing still moves the cursor when it is given a line.
-        let row = std::mem::replace(&mut eye.cursor, view.cursor_row);
-        let taken = entered && row.is_some() && row != view.cursor_row;
-        let changed = (before != Some(seen) || taken) && new && !echo && !repeats;
-        if before != Some(seen) {
-            eye.judged = None;
-        }
-        if changed {
-            eye.changed_at = pass.now.awake;
-        }
-        eye.repeats_since = repeats.then(|| eye.repeats_since.unwrap_or(pass.now.awake));
-        if changed && (troubled || entered) {
+        let changed = eye.sight.see(view, &treatment, pass.now);
+        if changed && (troubled || treatment.entered) {
             let marks = eye.marks(view.launch);
             self.record(pass, Some(task.clone()), Record::Progress(marks));
         }
@@ -149,11 +128,8 @@ impl Orchestrator {
             pass.dirty.insert(task.clone());
             return;
         }
-        if eye.dirty {
-            let due = eye.looked_at.is_none_or(|at| pass.now.awake.since(at) >= self.config.limits.screen_interval);
-            if due && self.eyes.ask(&Look::Screen(launch)) {
-                pass.looks.insert(Look::Screen(launch));
-            }
+        if eye.sight.wants_look(&self.config.limits, pass.now) && self.eyes.ask(&Look::Screen(launch)) {
+            pass.looks.insert(Look::Screen(launch));
         }
         if purpose == Purpose::Verify {
             let limit = self.config.limits.verify_timeout;
@@ -176,35 +152,15 @@ impl Orchestrator {
 
     /// Judges a screen that stands still; whether it led to a verdict.
     fn judge_screen(&mut self, pass: &mut Pass<'_>, task: &TaskId, launch: LaunchId) -> bool {
-        let (Some(eye), Some((state, session))) = (self.eyes.by_launch.get(&launch), self.live(task)) else {
-            return false;
-        };
-        let since = eye.repeats_since.filter(|since| pass.now.awake.since(*since) >= self.config.limits.loop_after);
-        if let Some(since) = since {
-            let detail = format!("the same lines for {}", pass.now.awake.since(since));
-            self.judge_live(pass, task, launch, "repeats", Evidence::default(), |case| {
-                (case.signal, case.detail) = (Signal::Loop, detail);
-            });
-            return true;
+        let Some(treatment) = self.live(task).map(|(_, session)| session.treatment()) else { return false };
+        let limits = &self.config.limits;
+        let judged = self.eyes.by_launch.get_mut(&launch);
+        let judged = judged.and_then(|eye| eye.sight.judge_screen(&treatment, limits, pass.now));
+        let led = judged.is_some();
+        if let Some(judgement) = judged {
+            self.judge_seen(pass, task, launch, judgement);
         }
-        let still = pass.now.awake.since(eye.stirred_at(session)) >= self.config.limits.settle;
-        let Some((seen, text)) = eye.unread(session).filter(|_| still) else { return false };
-        let reading = screen::read(text);
-        let line = crate::prompt::one_line(&reading.line);
-        let same = state.prompt.filter(|(prompt, _)| *prompt == Fingerprint::of(&line)).map_or(0, |(_, count)| count);
-        if let Some(eye) = self.eyes.by_launch.get_mut(&launch) {
-            eye.judged = Some(seen);
-        }
-        let (signal, answer) = match reading.sign {
-            Sign::Prompt { answer } => (Signal::Prompt, Some(answer)),
-            Sign::Dialog => (Signal::Dialog, None),
-            Sign::Trouble | Sign::ShellPrompt | Sign::Plain => return false,
-        };
-        let evidence = Evidence { line: Some(line.clone()), screen: Some(seen), ..Evidence::default() };
-        self.judge_live(pass, task, launch, reading.rule, evidence, |case| {
-            (case.signal, case.detail, case.answer, case.same_prompt) = (signal, line, answer, same);
-        });
-        true
+        led
     }
 
     /// Judges whether an agent that waits for its prompt takes input; whether it led to a verdict.
@@ -215,10 +171,11 @@ impl Orchestrator {
         if session.delivery.is_none_or(|delivery| delivery.step != DeliveryStep::Waits) {
             return false;
         }
-        let (still, patience) = (pass.now.awake.since(eye.stirred_at(session)), self.config.limits.suspect_after);
-        let screen = eye.screen.as_ref().filter(|_| !eye.dirty).map(|(seen, _)| *seen);
+        let (sight, patience) = (&eye.sight, self.config.limits.suspect_after);
+        let still = pass.now.awake.since(sight.stirred_at(&session.treatment()));
+        let screen = sight.current();
         let evidence = Evidence { screen, ..Evidence::default() };
-        if screen.is_some() && still >= self.readiness_after(eye) {
+        if screen.is_some() && still >= self.readiness_after(sight) {
             self.judge_live(pass, task, launch, "stands-still", evidence, |case| {
                 (case.signal, case.detail) = (Signal::Ready, format!("its screen stands still for {still}"));
             });
@@ -235,32 +192,27 @@ impl Orchestrator {
     }
 
     /// How long a screen must stand still before it takes the prompt.
-    pub(super) fn readiness_after(&self, eye: &Eye) -> Millis {
-        let blank = eye.text().is_none_or(|text| text.trim().is_empty());
+    pub(super) fn readiness_after(&self, sight: &Sight) -> Millis {
+        let blank = sight.text().is_none_or(|text| text.trim().is_empty());
         let ready_after = self.config.limits.ready_after;
         if blank { ready_after.max(BLANK) } else { ready_after }
     }
 
     fn judge_silence(&mut self, pass: &mut Pass<'_>, task: &TaskId, launch: LaunchId) {
-        let (Some(eye), Some((_, session))) = (self.eyes.by_launch.get(&launch), self.live(task)) else { return };
-        let silent = pass.now.awake.since(eye.changed_at);
-        if silent < self.next_stage(eye, session) || eye.looked_at.is_none() {
-            return;
-        }
         // What is being looked at just now may end the silence.
         if self.eyes.asked.contains(&Look::Screen(launch)) {
             return;
         }
-        let screen = eye.screen.as_ref().map(|(seen, _)| *seen);
-        let reading = eye.text().map(screen::read);
-        let line_input = takes_a_line(eye);
-        let line = reading.map(|reading| crate::prompt::one_line(&reading.line));
-        let evidence = Evidence { line, screen, ..Evidence::default() };
-        self.judge_live(pass, task, launch, "silence", evidence, |case| {
-            case.signal = Signal::Silent;
-            case.detail = format!("nothing changed for {silent}");
-            (case.silent, case.line_input) = (silent, line_input);
-        });
+        let (Some(eye), Some((_, session))) = (self.eyes.by_launch.get(&launch), self.live(task)) else { return };
+        if let Some(judgement) = eye.sight.judge_silence(&session.treatment(), &self.config.limits, pass.now) {
+            self.judge_seen(pass, task, launch, judgement);
+        }
+    }
+
+    fn judge_seen(&mut self, pass: &mut Pass<'_>, task: &TaskId, launch: LaunchId, judgement: Judgement) {
+        let evidence = Evidence { line: judgement.line.clone(), screen: judgement.screen, ..Evidence::default() };
+        let asked = self.state.tasks.get(task).and_then(|state| state.prompt);
+        self.judge_live(pass, task, launch, judgement.rule, evidence, |case| judgement.fill(case, asked));
     }
 
     fn judge_live(
@@ -278,25 +230,6 @@ impl Orchestrator {
         self.record(pass, Some(task.clone()), Record::Verdict(Box::new(verdict)));
         self.advance(pass, task);
     }
-
-    /// The length of silence at which the next thing is done about it.
-    pub(super) fn next_stage(&self, eye: &Eye, session: &Session) -> Millis {
-        let limits = &self.config.limits;
-        let poked_at = session.typed_at.map_or(Millis(0), |at| at.since(eye.changed_at));
-        let stage = match (session.suspected, session.pokes) {
-            (false, _) => limits.suspect_after,
-            (true, 0) => limits.poke_after,
-            // A program that draws itself anew gets the time to do so before its line input is trusted.
-            (true, 1) if takes_a_line(eye) => Millis(poked_at.0 + ECHO.0).max(limits.poke_after),
-            (true, _) => limits.restart_after,
-        };
-        stage.min(limits.restart_after)
-    }
-}
-
-/// Whether the screen takes plain line input, so that keys do what they say.
-fn takes_a_line(eye: &Eye) -> bool {
-    eye.text().is_some_and(|text| matches!(screen::read(text).sign, Sign::ShellPrompt | Sign::Plain))
 }
 
 /// Whether a task's pull request is looked at from time to time.

@@ -5,6 +5,7 @@ use crate::backend::{ExitStatus, Fingerprint, Launched, ProcessId};
 use crate::effect::Purpose;
 use crate::id::LaunchId;
 use crate::record::Marks;
+use crate::sight::Treatment;
 use crate::time::{AwakeMs, Millis, Timestamp};
 
 /// One launched process.
@@ -54,6 +55,16 @@ impl Session {
     /// Whether it is started, not ended and not to be taken down.
     pub fn is_live(&self) -> bool {
         self.launched.is_some() && self.ended.is_none() && !self.teardown
+    }
+
+    pub(crate) fn treatment(&self) -> Treatment {
+        Treatment {
+            suspected: self.suspected,
+            pokes: self.pokes,
+            typed_at: self.typed_at,
+            answered: self.answered,
+            entered: self.delivery.is_some_and(|delivery| delivery.entered_at().is_some()),
+        }
     }
 
     /// The process recorded at launch.
