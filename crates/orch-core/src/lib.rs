@@ -28,6 +28,7 @@ mod status;
 mod text;
 mod time;
 mod timeline;
+mod watcher;
 
 pub use agent::{AgentProfile, Placeholders, PromptVia};
 pub use backend::*;
@@ -59,3 +60,4 @@ pub use status::{Status, TRANSITIONS, Transition, transition};
 pub use text::{Foreign, clean, escape_block, escape_line, fence};
 pub use time::{AwakeMs, BootId, Millis, Now, Timestamp};
 pub use timeline::beside;
+pub use watcher::{Finding, Watcher};

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt;
 
 use async_trait::async_trait;
 use camino::Utf8PathBuf;
@@ -134,6 +135,16 @@ pub struct ExitStatus {
     pub code: Option<i32>,
     /// The signal that ended it.
     pub signal: Option<i32>,
+}
+
+impl fmt::Display for ExitStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.code, self.signal) {
+            (_, Some(signal)) => write!(f, "signal {signal}"),
+            (Some(code), None) => write!(f, "exit {code}"),
+            (None, None) => f.write_str("an unknown status"),
+        }
+    }
 }
 
 /// A session's screen, as a person would see it.

@@ -178,7 +178,7 @@ impl Orchestrator {
                     reset_at = reset.map(|reset| pass.now.wall + reset);
                     ("limited", Signal::Limited, crate::prompt::one_line(line))
                 }
-                None => ("exit-status", Signal::Failed, describe_exit(exit)),
+                None => ("exit-status", Signal::Failed, exit.to_string()),
             },
             None if !on_branch => {
                 let at = work.branch.as_ref().map_or("no branch".to_owned(), ToString::to_string);
@@ -226,11 +226,7 @@ impl Orchestrator {
             ExitStatus { code: None, signal: None } => {
                 ("exit-unknown", Signal::Lost, "the verify command ended and nobody knows how".to_owned())
             }
-            exit => (
-                "verify-failed",
-                Signal::VerifyFailed,
-                format!("the verify command ended with {}", describe_exit(exit)),
-            ),
+            exit => ("verify-failed", Signal::VerifyFailed, format!("the verify command ended with {exit}")),
         };
         let case = self.case(id, signal, detail);
         let evidence = Evidence { exit: Some(exit), tail: bounded(tail), ..of_work(work) };
@@ -321,14 +317,6 @@ fn of_work(work: Work) -> Evidence {
 fn bounded(mut tail: Vec<String>) -> Vec<String> {
     tail.drain(..tail.len().saturating_sub(TAIL));
     tail.iter().map(|line| crate::prompt::one_line(line)).collect()
-}
-
-fn describe_exit(exit: ExitStatus) -> String {
-    match (exit.code, exit.signal) {
-        (_, Some(signal)) => format!("signal {signal}"),
-        (Some(code), None) => format!("exit {code}"),
-        (None, None) => "an unknown status".to_owned(),
-    }
 }
 
 fn describe_dirt(dirt: &Dirt) -> String {
