@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use orch_core::testkit::{Script, World};
 use orch_core::{
-    AgentProfile, BranchName, Config, DefaultPolicy, EffectId, Input, Layout, Limits, LookPlan, Manifest, Millis,
-    Orchestrator, Outlook, Ports, Record, Seen, State, Status,
+    AgentProfile, BranchName, Config, DefaultPolicy, EffectId, ExecutorKind, Input, Layout, Limits, LookPlan, Manifest,
+    Millis, Orchestrator, Outlook, Ports, Record, Seen, State, Status,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -66,6 +66,7 @@ fn config() -> Config {
         agents: BTreeMap::from([("bot".into(), AgentProfile::of_command("bot", vec!["bot".into()]))]),
         limits: Limits::default(),
         goal: Status::Merged,
+        executor: ExecutorKind::Tmux,
         auto_merge: true,
         max_parallel: None,
         notify: false,

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{Entry, State, TaskId, beside};
+use orch_core::{Entry, ExecutorKind, State, TaskId, beside};
 use orch_runtime::{Ending, Mode, Workdir, replace_file};
 
 use crate::failure::{Exit, Failure};
@@ -20,9 +20,9 @@ pub(crate) struct Demo {
     /// Keep the directory, to look around in it
     #[arg(long)]
     keep: bool,
-    /// Where agents run [default: tmux]
-    #[arg(long, value_name = "EXECUTOR")]
-    executor: Option<String>,
+    /// Where agents run [default: tmux where there is one, else pty]
+    #[arg(long, value_name = "tmux|pty", value_parser = crate::shell::executor)]
+    executor: Option<ExecutorKind>,
 }
 
 const MANIFEST: &str = include_str!("demo/manifest.json");
@@ -35,9 +35,6 @@ const FILES: [&str; 5] =
 
 impl Demo {
     pub(crate) async fn run(self, quiet: bool, json: bool) -> Result<Exit, Failure> {
-        if self.executor.as_deref().is_some_and(|name| name != "tmux") {
-            return Err(Failure::input("only the executor tmux is in this build"));
-        }
         let place = tempfile::Builder::new().prefix("orch-demo-").tempdir().map_err(Failure::other)?;
         let root = Utf8PathBuf::from_path_buf(place.path().to_owned())
             .map_err(|path| Failure::other(format!("{} is not UTF-8", path.display())))?;
@@ -46,7 +43,7 @@ impl Demo {
             eprintln!("A repository, a manifest with eight tasks and scripted agents are in {root}.");
             eprintln!("One agent asks, one fails, one falls silent, one commits nothing, one lies, one crashes.\n");
         }
-        let done = drive(workdir.clone(), quiet || json).await;
+        let done = drive(workdir.clone(), self.executor, quiet || json).await;
         let shown = done.and_then(|(exit, ending)| {
             show(&workdir, ending, json)?;
             Ok(exit)
@@ -59,14 +56,14 @@ impl Demo {
     }
 }
 
-async fn drive(workdir: Workdir, quiet: bool) -> Result<(Exit, Ending), Failure> {
-    let wishes = Wishes { until: Some(orch_core::Status::Merged), max_parallel: None };
+async fn drive(workdir: Workdir, executor: Option<ExecutorKind>, quiet: bool) -> Result<(Exit, Ending), Failure> {
+    let wishes = Wishes { until: Some(orch_core::Status::Merged), max_parallel: None, executor };
     let fleet = Fleet::open(workdir, wishes).await?;
-    let tmux = std::sync::Arc::clone(fleet.tmux());
+    let place = fleet.place().clone();
     let mut progress = Progress::new(quiet);
     let driven = fleet.drive(Mode::Run, Vec::new(), &mut progress, interrupted()).await;
     // Interrupted or not, no agent of a demo outlives it.
-    crate::world::end_everything(&tmux).await?;
+    place.end_everything().await?;
     let (ending, _) = driven?;
     Ok((progress.end(ending), ending))
 }

@@ -10,10 +10,12 @@ mod args;
 mod demo;
 mod failure;
 mod output;
+mod place;
 mod reading;
 mod run;
 mod shell;
 mod steer;
+mod terminal;
 #[cfg(test)]
 mod tests;
 mod verbs;
@@ -30,6 +32,7 @@ use verbs::Act;
 
 /// Runs the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
+    orch_pty::host_entry();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

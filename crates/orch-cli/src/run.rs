@@ -5,7 +5,7 @@ mod detach;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 
-use orch_core::{Entry, Orchestrator, Record, Remedy, Status, TaskId, Timestamp};
+use orch_core::{Entry, ExecutorKind, Orchestrator, Record, Remedy, Status, TaskId, Timestamp};
 use orch_runtime::{Answer, Ending, Mode, Observer, Request, Workdir, ask, holder};
 
 use crate::failure::{Exit, Failure};
@@ -22,6 +22,9 @@ pub(crate) struct Run {
     /// How many tasks hold a slot at once, instead of the manifest's maxParallel
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_parallel: Option<u32>,
+    /// Where agents run, instead of what the manifest says
+    #[arg(long, value_name = "tmux|pty", value_parser = crate::shell::executor)]
+    executor: Option<ExecutorKind>,
     /// Go on in the background; `orch stop` ends it, `orch status` shows it
     #[arg(long)]
     detach: bool,
@@ -36,6 +39,9 @@ pub(crate) struct Tick {
     /// How many tasks hold a slot at once, instead of the manifest's maxParallel
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_parallel: Option<u32>,
+    /// Where agents run, instead of what the manifest says
+    #[arg(long, value_name = "tmux|pty", value_parser = crate::shell::executor)]
+    executor: Option<ExecutorKind>,
 }
 
 fn parse_goal(text: &str) -> Result<Status, String> {
@@ -48,7 +54,7 @@ impl Run {
         if self.detach {
             return self.detach(&workdir).await;
         }
-        let wishes = Wishes { until: self.until, max_parallel: self.max_parallel };
+        let wishes = Wishes { until: self.until, max_parallel: self.max_parallel, executor: self.executor };
         let fleet = Fleet::open(workdir, wishes).await?;
         let mut progress = Progress::new(quiet);
         let (ending, _) = fleet.drive(Mode::Run, Vec::new(), &mut progress, interrupted()).await?;
@@ -62,7 +68,7 @@ impl Tick {
             let answer: Answer = ask(&control, &Request::Wake, crate::steer::PATIENCE).await?;
             return crate::steer::told(&answer, false);
         }
-        let wishes = Wishes { until: self.until, max_parallel: self.max_parallel };
+        let wishes = Wishes { until: self.until, max_parallel: self.max_parallel, executor: self.executor };
         let fleet = Fleet::open(workdir, wishes).await?;
         let mut progress = Progress::new(quiet);
         let (ending, _) = fleet.drive(Mode::Pass, Vec::new(), &mut progress, interrupted()).await?;

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
-use orch_core::{TaskId, escape_block, escape_line};
+use orch_core::{ExecutorKind, TaskId, escape_block, escape_line};
 use orch_runtime::{Search, Settings, Workdir, parent_environment, user_settings_path};
 use serde::Serialize;
 use serde_json::json;
@@ -166,6 +166,11 @@ pub(crate) fn follow(mut look: impl FnMut() -> Result<(), Failure>) -> Result<Ex
 /// Parses a task's name from the command line.
 pub(crate) fn task_id(text: &str) -> Result<TaskId, String> {
     TaskId::parse(text).map_err(|error| error.to_string())
+}
+
+/// Parses an executor's name from the command line.
+pub(crate) fn executor(text: &str) -> Result<ExecutorKind, String> {
+    ExecutorKind::parse(text).ok_or_else(|| "tmux or pty".to_owned())
 }
 
 /// Writes to stderr; when even that is gone there is nobody left to tell.

@@ -157,15 +157,12 @@ impl Send {
 }
 
 impl Attach {
-    /// Tells the engine that a person is at the keyboard, then becomes tmux.
+    /// Tells the engine that a person is at the keyboard, then connects them.
     pub(crate) async fn run(self, workdir: Workdir) -> Result<Exit, Failure> {
-        use std::os::unix::process::CommandExt;
-        if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
-            let task = &self.task;
-            return Err(Failure::input("attach needs a terminal, on standard input and output").help(format!(
-                "run it in one; without, `orch logs -f {task}` shows what the agent prints, `orch send {task} TEXT` types into it"
-            )));
-        }
+        let task = &self.task;
+        crate::terminal::require(&format!(
+            "run it in one; without, `orch logs -f {task}` shows what the agent prints, `orch send {task} TEXT` types into it"
+        ))?;
         let control = holder(&workdir)?.and_then(|owner| owner.control);
         if let Some(control) = &control {
             let request = Request::User { task: Some(self.task.clone()), verb: UserVerb::Attach };
@@ -174,10 +171,9 @@ impl Attach {
                 return Err(Failure::input(orch_core::escape_line(&why)));
             }
         }
-        let argv = crate::world::attach_argv(&workdir, &self.task).await?;
-        let Some((program, args)) = argv.split_first() else { return Err(Failure::other("tmux has no such session")) };
-        let error = std::process::Command::new(program).args(args).exec();
-        Err(Failure::other(format!("cannot run {program}: {error}")))
+        let (place, launch) = crate::world::session_of(&workdir, &self.task).await?;
+        place.attach(launch).await?;
+        Ok(Exit::Done)
     }
 }
 
@@ -276,7 +272,7 @@ async fn pass(workdir: &Workdir, until: Option<orch_core::Status>) -> Result<(),
         let _: Answer = ask(&control, &Request::Wake, PATIENCE).await?;
         return Ok(());
     }
-    let fleet = Fleet::open(workdir.clone(), Wishes { until, max_parallel: None }).await?;
+    let fleet = Fleet::open(workdir.clone(), Wishes { until, ..Wishes::default() }).await?;
     fleet.drive(Mode::Pass, Vec::new(), &mut Progress::new(true), interrupted()).await?;
     Ok(())
 }

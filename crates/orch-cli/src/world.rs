@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use orch_core::{
-    AgentProfile, BranchName, Config, DefaultPolicy, EndMode, EndSpec, Entry, Executor, ExecutorKind, ForgeKind, Input,
-    Manifest, Orchestrator, Parsed, Plan, Ports, Seen, State, Status, TaskId, Vcs,
+    AgentProfile, BranchName, Config, DefaultPolicy, Entry, ExecutorKind, ForgeKind, Input, LaunchId, Manifest,
+    Orchestrator, Parsed, Plan, Ports, Seen, State, Status, TaskId, Vcs,
 };
 use orch_git::{GitConfig, GitVcs, LocalForge, LocalForgeConfig, Remote};
 use orch_runtime::{
@@ -15,9 +15,9 @@ use orch_runtime::{
     Notifier, Observer, PlanFile, Request, Requests, Settings, SocketPlaces, Workdir, WorkdirLock, World, holder,
     parent_environment, user_settings_path,
 };
-use orch_tmux::{TmuxConfig, TmuxExecutor};
 
 use crate::failure::Failure;
+use crate::place::Place;
 
 /// How long children of an orchestrator that died are waited for.
 const ORPHANS: Duration = Duration::from_secs(120);
@@ -31,6 +31,8 @@ pub(crate) struct Wishes {
     pub(crate) until: Option<Status>,
     /// `--max-parallel`.
     pub(crate) max_parallel: Option<u32>,
+    /// `--executor`.
+    pub(crate) executor: Option<ExecutorKind>,
 }
 
 /// A fleet whose workdir this process holds.
@@ -43,7 +45,7 @@ pub(crate) struct Fleet {
     edits: Vec<Input>,
     server: ControlServer,
     requests: Requests<Request, Answer>,
-    tmux: Arc<TmuxExecutor>,
+    place: Place,
     vcs: Arc<GitVcs>,
     /// Given back last.
     _lock: WorkdirLock,
@@ -91,16 +93,13 @@ impl Fleet {
         );
         let forge =
             LocalForge::open(LocalForgeConfig { pulls: workdir.pulls(), vcs: Arc::clone(&vcs), origin }).await?;
-        let socket = workdir.tmux_socket(&places)?;
-        let tmux = Arc::new(
-            TmuxExecutor::connect(TmuxConfig {
-                socket: socket.clone(),
-                conf_dir: workdir.root().join("tmux"),
-                marker: workdir.root().to_string(),
-                stdin_guard: Some(Arc::new(effects.shared_handle()?)),
-            })
-            .await?,
-        );
+        let asked = wishes.executor.or(plan.settings.executor);
+        let kind = state.executor(asked, crate::place::of_this_machine()).map_err(|busy| {
+            Failure::input(format!("agents still run in {busy}")).help(format!(
+                "go on there until they have ended, or end them: `orch kill --all`; then \"executor\" may be another than {busy}"
+            ))
+        })?;
+        let place = Place::connect(kind, &workdir, Some(&effects)).await?;
         let base = base_branch(&plan, &state, vcs.as_ref()).await?;
         let (goal, auto_merge) = plan.settings.goal(wishes.until);
         let config = Config {
@@ -108,6 +107,7 @@ impl Fleet {
             base,
             agents,
             limits: settings.limits.clone(),
+            executor: kind,
             goal,
             auto_merge,
             max_parallel: wishes.max_parallel,
@@ -118,7 +118,7 @@ impl Fleet {
         let engine = Orchestrator::new(state, config, Arc::new(DefaultPolicy)).map_err(Failure::input)?;
         let notifier = Notifier::new(settings.notify_command.clone(), parent_env.clone(), workdir.root().to_owned());
         let world = World {
-            ports: Ports { executor: Arc::clone(&tmux) as _, vcs: Arc::clone(&vcs) as _, forge: Arc::new(forge) },
+            ports: Ports { executor: place.executor(), vcs: Arc::clone(&vcs) as _, forge: Arc::new(forge) },
             notifier: Some(notifier),
             env_default: identity_variables(&vcs).await?,
             parent_env,
@@ -126,7 +126,7 @@ impl Fleet {
             faults: faults(),
         };
         let (server, requests) = ControlServer::listen(&control, &lock)?;
-        let plan = PlanFile { manifest, text, executor: ExecutorKind::Tmux, socket: Some(socket.into_string()) };
+        let plan = PlanFile { manifest, text, executor: kind, socket: place.socket().map(ToString::to_string) };
         Ok(Self {
             engine,
             journal: opened.journal,
@@ -136,7 +136,7 @@ impl Fleet {
             edits,
             server,
             requests,
-            tmux,
+            place,
             vcs,
             _lock: lock,
         })
@@ -147,9 +147,9 @@ impl Fleet {
         &self.engine
     }
 
-    /// The executor.
-    pub(crate) fn tmux(&self) -> &Arc<TmuxExecutor> {
-        &self.tmux
+    /// Where its agents run.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Version control.
@@ -171,20 +171,21 @@ impl Fleet {
         Ok(orch_runtime::clear(&mut self.journal, state, &self.world.ports, &layout, force).await?)
     }
 
-    /// Ends the tmux server and removes sockets and locks, unless something still runs; whether nothing did.
+    /// Ends the tmux server or the session host and removes sockets and locks, unless something still runs; whether nothing did.
     ///
     /// # Errors
     /// [`Failure`] when the server does not answer or a file cannot be removed.
     pub(crate) async fn close(self) -> Result<bool, Failure> {
-        let idle = self.tmux.shutdown().await?;
+        let idle = self.place.shutdown().await?;
         self.server.close().await;
         if !idle {
             return Ok(false);
         }
         let socket = self.plan.socket.map(Utf8PathBuf::from);
         // Whoever starts the server anew writes its settings anew.
-        let settings = self.workdir.root().join("tmux");
-        let _ = std::fs::remove_dir_all(settings);
+        for room in [self.workdir.root().join("tmux"), self.workdir.sessions()] {
+            let _ = std::fs::remove_dir_all(room);
+        }
         let pulls = self.workdir.root().join("pulls.json.lock");
         for path in socket.into_iter().chain([pulls, self.workdir.effects_lock(), self.workdir.lock()]) {
             match std::fs::remove_file(&path) {
@@ -224,36 +225,18 @@ impl Fleet {
     }
 }
 
-/// Ends every session of a private tmux server, and the server.
-///
-/// # Errors
-/// [`Failure`] when something could not be ended.
-pub(crate) async fn end_everything(tmux: &TmuxExecutor) -> Result<(), Failure> {
-    for session in tmux.list().await? {
-        let (launch, process) = (session.launch, session.process);
-        let spec = EndSpec { launch, process, mode: EndMode::Kill, patience: orch_core::Millis::from_secs(5) };
-        tmux.end(&spec).await?;
-        tmux.forget(launch).await?;
-    }
-    tmux.shutdown().await?;
-    Ok(())
-}
-
-/// The argv that opens a task's live session in a terminal.
+/// A task's live session, and where it runs.
 ///
 /// # Errors
 /// [`Failure`] of bad input when the task has none.
-pub(crate) async fn attach_argv(workdir: &Workdir, task: &TaskId) -> Result<Vec<String>, Failure> {
+pub(crate) async fn session_of(workdir: &Workdir, task: &TaskId) -> Result<(Place, LaunchId), Failure> {
     let records = orch_runtime::read_journal::<Entry>(&workdir.journal())?.records;
     let state = State::fold(&records);
     let session = state.tasks.get(task).and_then(|task| task.session.as_ref());
-    let Some(session) = session else {
+    let (Some(session), Some(driver)) = (session, &state.driver) else {
         return Err(Failure::input(format!("{task} has no session; `orch status {task}` says where it stands")));
     };
-    let socket = workdir.tmux_socket(&SocketPlaces::from_env())?;
-    let conf_dir = workdir.root().join("tmux");
-    let config = TmuxConfig { socket, conf_dir, marker: workdir.root().to_string(), stdin_guard: None };
-    Ok(TmuxExecutor::connect(config).await?.attach_argv(session.launch).await?)
+    Ok((Place::connect(driver.executor, workdir, None).await?, session.launch))
 }
 
 /// What people wrote: settings and manifest, checked.
@@ -332,7 +315,8 @@ fn edits(manifest: &Manifest, state: &State, records: &[Entry], workdir: &Workdi
     let plan = manifest.plan();
     if let Some((seq, _)) = manifest.journal_mark() {
         let upto = records.iter().take_while(|entry| entry.seq.0 <= seq);
-        let shown = State::fold(upto).project(&workdir.layout(), ExecutorKind::Tmux);
+        let shown = State::fold(upto);
+        let shown = shown.project(&workdir.layout(), shown.last_executor());
         let edited =
             manifest.imported().iter().find(|task| shown.get(&task.id).is_some_and(|shown| *shown != task.state));
         if let Some(task) = edited {
@@ -366,9 +350,6 @@ async fn repository(workdir: &Workdir, plan: &Plan) -> Result<(Utf8PathBuf, Remo
         return Err(Failure::input(
             "the forge github is not in this build; set \"forge\": \"local\" and an origin on disk",
         ));
-    }
-    if plan.settings.executor == Some(ExecutorKind::Pty) {
-        return Err(Failure::input("the executor pty is not in this build; set \"executor\": \"tmux\""));
     }
     match orch_git::detect_remote(&repo).await? {
         None => Ok((repo.clone(), Remote::Itself, repo)),

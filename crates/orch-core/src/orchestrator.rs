@@ -34,7 +34,7 @@ use crate::heal::{Case, HealPolicy, Limits, Signal};
 use crate::id::{BranchName, EffectId, LaunchId, Seq, TaskId};
 use crate::input::Input;
 use crate::layout::Layout;
-use crate::plan::{Plan, TaskSpec};
+use crate::plan::{ExecutorKind, Plan, TaskSpec};
 use crate::record::{DriverRecord, Entry, Record};
 use crate::state::{State, TaskState};
 use crate::status::Status;
@@ -60,6 +60,8 @@ pub struct Config {
     pub agents: BTreeMap<String, AgentProfile>,
     /// The thresholds.
     pub limits: Limits,
+    /// Where agents run.
+    pub executor: ExecutorKind,
     /// Tasks are followed up to this status: complete, `pr_open` or merged.
     pub goal: Status,
     /// Whether orch merges.
@@ -213,6 +215,7 @@ impl Orchestrator {
             boot: boot.clone(),
             base: self.config.base.clone(),
             limits: self.config.limits.clone(),
+            executor: self.config.executor,
             goal: self.config.goal,
             auto_merge: self.config.auto_merge,
             max_parallel: self.max_parallel(),

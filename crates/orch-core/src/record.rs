@@ -6,7 +6,7 @@ use crate::backend::{Commit, Dirt, ExitStatus, Fingerprint, Pull};
 use crate::effect::{Effect, Outcome, Purpose};
 use crate::heal::{Case, Decision, Limits, Signal};
 use crate::id::{AttemptNo, BranchName, EffectId, LaunchId, PullNumber, Seq, Sha, TaskId};
-use crate::plan::Plan;
+use crate::plan::{ExecutorKind, Plan};
 use crate::status::Status;
 use crate::time::{AwakeMs, BootId, Millis, Timestamp};
 
@@ -99,6 +99,8 @@ pub struct DriverRecord {
     pub boot: BootId,
     /// The base branch.
     pub base: BranchName,
+    /// Where agents run.
+    pub executor: ExecutorKind,
     /// The thresholds in force.
     pub limits: Limits,
     /// The goal: tasks are followed up to this status.

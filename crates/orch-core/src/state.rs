@@ -19,7 +19,7 @@ pub use task::{RemedyTaken, Setback, TaskState, Typing};
 
 use crate::effect::{Effect, Outcome};
 use crate::id::{EffectId, TaskId};
-use crate::plan::Plan;
+use crate::plan::{ExecutorKind, Plan};
 use crate::record::{DriverRecord, Entry, ImportedState, Record, UserVerb};
 use crate::status::Status;
 use crate::time::{AwakeMs, BootId, Timestamp};
@@ -79,6 +79,24 @@ impl State {
             state.apply(entry);
         }
         state
+    }
+
+    /// Where agents ran last; tmux before any did.
+    pub fn last_executor(&self) -> ExecutorKind {
+        self.driver.as_ref().map_or(ExecutorKind::Tmux, |driver| driver.executor)
+    }
+
+    /// Where agents are to run: as asked for, else where some still do, else as the machine has it.
+    ///
+    /// # Errors
+    /// Where agents still run, if something else was asked for: they could not be watched from there.
+    pub fn executor(&self, asked: Option<ExecutorKind>, machine: ExecutorKind) -> Result<ExecutorKind, ExecutorKind> {
+        let busy = self.tasks.values().any(|task| task.session.is_some());
+        match (asked, busy.then(|| self.last_executor())) {
+            (Some(asked), Some(busy)) if asked != busy => Err(busy),
+            (Some(kind), _) | (None, Some(kind)) => Ok(kind),
+            (None, None) => Ok(machine),
+        }
     }
 
     /// Takes one record in. Total: a record about an unknown task changes nothing but the position.

@@ -16,7 +16,7 @@ use crate::link::{Broken, greet};
 use crate::protocol::{Answer, Ask, Launch, refused, unavailable};
 use crate::session::{PtySession, PtyState};
 use crate::settings::PtySettings;
-use crate::survivors::target;
+use crate::survivors::{end_survivors, target};
 
 /// How long a host may take to say what it knows of a session that is to be ended.
 const ANSWERING: Duration = Duration::from_secs(5);
@@ -122,6 +122,25 @@ impl PtyExecutor {
         let told = told.ok().and_then(Result::ok);
         let told = told.and_then(|sessions| sessions.into_iter().find(|session| session.launch == launch));
         told.or_else(|| self.inner.kept().ok()?.remove(&launch))
+    }
+
+    /// Forgets what has ended, ends what survived of lost sessions, and has the host leave, unless a
+    /// session runs; tells whether no host is left.
+    ///
+    /// # Errors
+    /// [`ExecutorError`] when host or table cannot be used, or a survivor cannot be ended.
+    pub async fn shutdown(&self) -> Result<bool, ExecutorError> {
+        let sessions = self.sessions().await?;
+        if sessions.iter().any(|session| session.state == PtyState::Running) {
+            return Ok(false);
+        }
+        for session in sessions {
+            if session.state == PtyState::Lost {
+                end_survivors(&session).await?;
+            }
+            self.forget(session.launch).await?;
+        }
+        self.inner.dismiss().await
     }
 }
 

@@ -52,6 +52,8 @@ pub(crate) struct Host {
     scratch: RefCell<Vec<u8>>,
     /// How many descriptors agents may have.
     descriptors: Rlimit,
+    /// Nobody wants it to linger.
+    hurries: Cell<bool>,
     /// Something that could keep the host is gone.
     less: Notify,
 }
@@ -119,6 +121,7 @@ async fn begin(start: &Start) -> Result<Option<(Rc<Host>, UnixListener, File)>, 
         connected: Cell::new(0),
         scratch: RefCell::new(vec![0; 64 * 1024]),
         descriptors,
+        hurries: Cell::new(false),
         less: Notify::new(),
     };
     Ok(Some((Rc::new(host), listener, lock)))
@@ -194,6 +197,7 @@ impl Host {
     async fn deserted(&self, linger: Duration) {
         loop {
             if self.is_deserted() {
+                let linger = if self.hurries.get() { Duration::ZERO } else { linger };
                 let less = tokio::time::timeout(linger, self.less.notified()).await;
                 if less.is_err() && self.is_deserted() {
                     return;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use orch_core::{ExecutorError, ExecutorEvent, LaunchId, ProcessId};
 use orch_process::{Events, Exit, private_dir};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::entry::{self, Started};
 use crate::link::{Broken, Greeted, Link, greet};
@@ -20,6 +20,8 @@ use crate::table::{self, Table};
 
 /// How long a host that has the lock may take until it listens.
 const LISTENING: Duration = Duration::from_secs(10);
+/// How long a host that nothing keeps may take to leave.
+const LEAVING: Duration = Duration::from_secs(5);
 /// How often it is looked whether it does.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -69,6 +71,18 @@ impl Inner {
         }
         *held = Some(Arc::clone(&link));
         Ok(Some(link))
+    }
+
+    /// Has the host leave, which nothing may keep; tells whether none is left.
+    pub(crate) async fn dismiss(self: &Arc<Self>) -> Result<bool, ExecutorError> {
+        let Some(link) = self.link(false).await? else { return Ok(true) };
+        // One that broke off has left already.
+        link.ask(Ask::Leave).await.unwrap_or(Ok(Answer::Done))?;
+        let host = self.host().take();
+        self.link.lock().await.take();
+        drop(link);
+        let Some(exit) = host.as_ref().and_then(Exit::watch) else { return Ok(true) };
+        Ok(timeout(LEAVING, exit.wait()).await.is_ok())
     }
 
     /// What the table keeps when no host does.

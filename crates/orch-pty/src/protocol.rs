@@ -63,6 +63,8 @@ pub(crate) enum Ask {
     Forget(LaunchId),
     /// Answered when the session has ended.
     Wait(LaunchId),
+    /// The host is to leave as soon as nothing keeps it, without lingering.
+    Leave,
     /// From here on the connection hears of what happens.
     Subscribe,
     /// From here on the connection is a terminal's.

@@ -34,7 +34,7 @@ pub(crate) struct Init {
     #[arg(long, value_name = "NAME", default_value = "codex")]
     agent: String,
     /// Where agents run [default: tmux where there is one, else pty]
-    #[arg(long, value_name = "tmux|pty", value_parser = executor)]
+    #[arg(long, value_name = "tmux|pty", value_parser = crate::shell::executor)]
     executor: Option<ExecutorKind>,
     /// Where pull requests live [default: github if the remote is GitHub, else local]
     #[arg(long, value_name = "github|local", value_parser = forge)]
@@ -43,10 +43,6 @@ pub(crate) struct Init {
 
 fn branch(text: &str) -> Result<BranchName, String> {
     BranchName::parse(text).map_err(|error| error.to_string())
-}
-
-fn executor(text: &str) -> Result<ExecutorKind, String> {
-    ExecutorKind::parse(text).ok_or_else(|| "tmux or pty".to_owned())
 }
 
 fn forge(text: &str) -> Result<ForgeKind, String> {

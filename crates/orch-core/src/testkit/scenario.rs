@@ -17,7 +17,7 @@ use crate::id::{BranchName, EffectId, TaskId};
 use crate::input::{Input, Seen};
 use crate::layout::Layout;
 use crate::orchestrator::{Config, Orchestrator, Outlook, Step};
-use crate::plan::Plan;
+use crate::plan::{ExecutorKind, Plan};
 use crate::ports::{LookPlan, Ports};
 use crate::record::{Entry, ImportedState, Record, UserVerb};
 use crate::state::State;
@@ -85,6 +85,7 @@ impl Scenario {
             base,
             agents,
             limits: Limits::default(),
+            executor: ExecutorKind::Tmux,
             goal: Status::Merged,
             auto_merge: true,
             max_parallel: None,

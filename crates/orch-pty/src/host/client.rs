@@ -118,6 +118,10 @@ impl Client {
                 Ok(session) => return self.wait(id, session),
                 Err(error) => Err(error),
             },
+            Ask::Leave => {
+                host.hurries.set(true);
+                Ok(Answer::Done)
+            }
             Ask::Subscribe => {
                 self.subscribe(host);
                 Ok(Answer::Done)
