@@ -13,8 +13,10 @@ mod output;
 mod place;
 mod reading;
 mod run;
+mod sessions;
 mod shell;
 mod steer;
+mod tail;
 mod terminal;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
-use orch_core::{ExecutorKind, TaskId, escape_block, escape_line};
+use orch_core::{ExecutorKind, Millis, TaskId, escape_block, escape_line};
 use orch_runtime::{Search, Settings, Workdir, parent_environment, user_settings_path};
 use serde::Serialize;
 use serde_json::json;
@@ -166,6 +166,21 @@ pub(crate) fn follow(mut look: impl FnMut() -> Result<(), Failure>) -> Result<Ex
 /// Parses a task's name from the command line.
 pub(crate) fn task_id(text: &str) -> Result<TaskId, String> {
     TaskId::parse(text).map_err(|error| error.to_string())
+}
+
+/// Parses a span of time from the command line: `90`, `90s`, `500ms`, `5m`, `1h`.
+pub(crate) fn span(text: &str) -> Result<Millis, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let factor = match &text[digits..] {
+        "ms" => Some(1),
+        "" | "s" => Some(1000),
+        "m" => Some(60_000),
+        "h" => Some(3_600_000),
+        _ => None,
+    };
+    let count: Option<u64> = text[..digits].parse().ok();
+    let span = count.zip(factor).and_then(|(count, factor)| count.checked_mul(factor));
+    span.map(Millis).ok_or_else(|| "a number with ms, s, m or h, such as 30s".to_owned())
 }
 
 /// Parses an executor's name from the command line.

@@ -1,6 +1,6 @@
 //! The verbs that steer: through the running orchestrator when there is one, else by one pass of its own.
 
-use std::io::{IsTerminal, Read};
+use std::io::Read;
 use std::time::Duration;
 
 use camino::Utf8PathBuf;

@@ -11,6 +11,7 @@ mod man;
 mod replay;
 mod report;
 mod schema;
+mod session;
 mod status;
 mod steering;
 mod validate;
@@ -62,6 +63,7 @@ verbs! {
     Resume: steer::Resume,
     Skip: steer::Skip,
     Add: steer::Add,
+    Session: session::Session,
     Pr: steer::Pr,
     Sync: steer::Sync,
     Cleanup: cleanup::Cleanup,

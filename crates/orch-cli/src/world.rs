@@ -22,7 +22,7 @@ use crate::place::Place;
 /// How long children of an orchestrator that died are waited for.
 const ORPHANS: Duration = Duration::from_secs(120);
 /// Who commits where the user has configured no identity.
-const IDENTITY: (&str, &str) = ("orch", "orch@localhost");
+pub(crate) const IDENTITY: [&str; 2] = ["orch", "orch@localhost"];
 
 /// What the command line says about a drive.
 #[derive(Debug, Clone, Copy, Default)]
@@ -85,7 +85,7 @@ impl Fleet {
                 repo,
                 remote,
                 effects_lock: Some(workdir.effects_lock()),
-                identity_default: (IDENTITY.0.to_owned(), IDENTITY.1.to_owned()),
+                identity_default: IDENTITY.map(str::to_owned).into(),
                 baseline: workdir.root().join("git-baseline.json"),
                 hooks: settings.git_hooks,
             })

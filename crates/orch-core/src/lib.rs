@@ -22,6 +22,7 @@ mod prompt;
 mod record;
 mod report;
 mod screen;
+pub mod session_words;
 mod sight;
 mod state;
 mod status;

@@ -18,6 +18,7 @@ mod lock;
 mod logs;
 mod notify;
 mod perform;
+mod session_store;
 mod settings;
 mod template;
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub use lock::{EffectsLock, LockError, Owner, WorkdirLock, holder};
 pub use logs::{plain_text, tail_text};
 pub use notify::{Notifier, NotifyError};
 pub use perform::World;
+pub use session_store::{SessionEnd, SessionFacts, SessionStore};
 pub use settings::{
     AgentSettings, Layer, Origin, Settings, SettingsError, SettingsProblem, Source, user_settings_path,
 };

@@ -22,7 +22,7 @@ const LONG: &[Exception] = &[
 
 const STARTS_PROCESSES: &[Exception] = &[
     except("crates/orch-cli/src/run/detach.rs", "`run --detach` starts the orchestrator anew"),
-    except("crates/orch-cli/src/steer.rs", "`attach` becomes the tmux client"),
+    except("crates/orch-cli/src/terminal.rs", "`attach` becomes the tmux client"),
     except("crates/orch-cli/src/verbs/doctor.rs", "asks programs for their versions"),
     except("crates/orch-git/src/git/command.rs", "the one place that starts git"),
     except("crates/orch-process/src/table_ps.rs", "`ps`, where there is no /proc"),
@@ -35,6 +35,7 @@ const STARTS_PROCESSES: &[Exception] = &[
 ];
 
 const SLEEPS: &[Exception] = &[
+    except("crates/orch-cli/src/verbs/session/start.rs", "Enter follows a paste after the time that programs need"),
     except("crates/orch-process/src/exit.rs", "where no pidfd tells of an exit"),
     except("crates/orch-pty/src/host.rs", "after a failed accept, and for a lock that a reader holds for an instant"),
     except("crates/orch-pty/src/host/session.rs", "a terminal that nobody has open announces nothing"),

@@ -1,18 +1,16 @@
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use orch_core::{AttemptNo, Layout, TaskId, escape_block, escape_line};
-use orch_runtime::{plain_text, tail_text};
+use orch_runtime::tail_text;
 use serde_json::json;
 
 use super::Act;
 use crate::failure::{Exit, Failure};
 use crate::reading::Reading;
 use crate::shell::{Shell, follow, task_id};
-
-/// How much a follower takes in at once.
-const CHUNK: u64 = 256 * 1024;
+use crate::tail::Tail;
 
 /// Show what a task's last attempt printed
 ///
@@ -57,8 +55,8 @@ impl Act for Logs {
         if !self.follow {
             return Ok(Exit::Done);
         }
-        let mut tail = Tail { attempt, offset: begun, path, torn: Vec::new(), last: String::new() };
-        follow(|| self.more(shell, &layout, &mut tail))
+        let mut at = (attempt, Tail::new(path, begun));
+        follow(|| self.more(shell, &layout, &mut at))
     }
 }
 
@@ -98,8 +96,9 @@ impl Logs {
     }
 
     /// Shows what was printed since, and goes on to the log of the next attempt when there is one.
-    fn more(&self, shell: &mut Shell, layout: &Layout, tail: &mut Tail) -> Result<(), Failure> {
+    fn more(&self, shell: &mut Shell, layout: &Layout, at: &mut (AttemptNo, Tail)) -> Result<(), Failure> {
         loop {
+            let (attempt, tail) = at;
             let bytes = tail.read()?;
             if !bytes.is_empty() {
                 if self.raw {
@@ -107,7 +106,7 @@ impl Logs {
                 } else {
                     for line in tail.lines(bytes) {
                         if shell.json() {
-                            self.json_line(shell, tail.attempt, &line)?;
+                            self.json_line(shell, *attempt, &line)?;
                         } else {
                             shell.text(&escape_line(&line))?;
                         }
@@ -116,61 +115,16 @@ impl Logs {
                 continue;
             }
             let next = if self.verify {
-                newest_verify(layout, &self.task).map(|path| (path, tail.attempt))
+                newest_verify(layout, &self.task).map(|path| (path, *attempt))
             } else {
-                let attempt = AttemptNo(tail.attempt.0 + 1);
+                let attempt = AttemptNo(attempt.0 + 1);
                 Some((layout.log(&self.task, attempt), attempt)).filter(|(path, _)| path.exists())
             };
-            match next.filter(|(path, _)| *path != tail.path) {
-                Some((path, attempt)) => {
-                    *tail = Tail { path, attempt, offset: 0, torn: Vec::new(), last: String::new() }
-                }
+            match next.filter(|(path, _)| *path != tail.path()) {
+                Some((path, attempt)) => *at = (attempt, Tail::new(path, 0)),
                 None => return Ok(()),
             }
         }
-    }
-}
-
-/// A log that is followed.
-struct Tail {
-    path: Utf8PathBuf,
-    attempt: AttemptNo,
-    offset: u64,
-    /// The beginning of a line that is not finished.
-    torn: Vec<u8>,
-    /// The line shown last, so that a spinner's is shown once.
-    last: String,
-}
-
-impl Tail {
-    fn read(&mut self) -> Result<Vec<u8>, Failure> {
-        let cannot = |error| Failure::other(format!("cannot read {}: {error}", self.path));
-        let mut file = match File::open(&self.path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            file => file.map_err(cannot)?,
-        };
-        file.seek(SeekFrom::Start(self.offset)).map_err(cannot)?;
-        let mut bytes = Vec::new();
-        file.take(CHUNK).read_to_end(&mut bytes).map_err(cannot)?;
-        self.offset += bytes.len() as u64;
-        Ok(bytes)
-    }
-
-    /// The lines that these bytes finish, as plain text.
-    fn lines(&mut self, bytes: Vec<u8>) -> Vec<String> {
-        self.torn.extend(bytes);
-        let Some(end) = self.torn.iter().rposition(|byte| *byte == b'\n') else { return Vec::new() };
-        let rest = self.torn.split_off(end + 1);
-        let whole = std::mem::replace(&mut self.torn, rest);
-        let text = plain_text(&whole);
-        let mut lines = Vec::new();
-        for line in text.lines() {
-            if *line != self.last {
-                lines.push(line.to_owned());
-                line.clone_into(&mut self.last);
-            }
-        }
-        lines
     }
 }
 
@@ -187,17 +141,6 @@ fn newest_verify(layout: &Layout, task: &TaskId) -> Option<Utf8PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_follower_shows_whole_plain_lines_once() {
-        let mut tail =
-            Tail { path: Utf8PathBuf::new(), attempt: AttemptNo(1), offset: 0, torn: Vec::new(), last: String::new() };
-        let mut shown = Vec::new();
-        for bytes in ["fir", "st\r\n\x1b[31mred\x1b[0m\nno", "end", "\nno", "end\nnoend\nx\n"] {
-            shown.extend(tail.lines(bytes.as_bytes().to_vec()));
-        }
-        assert_eq!(shown, ["first", "red", "noend", "x"]);
-    }
 
     #[test]
     fn the_newest_verify_log_is_that_of_the_last_launch() {
