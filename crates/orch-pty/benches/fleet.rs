@@ -6,6 +6,7 @@
 #![expect(clippy::cast_precision_loss, reason = "figures are shown with two digits")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::process::Command as Program;
 use std::time::{Duration, Instant};
 
@@ -173,7 +174,7 @@ impl Fleet {
         println!("{:<44} {:>9.2}", format!("look at {count}"), middle(look));
     }
 
-    /// From a process's death to the event, against a bare pidfd.
+    /// From a process's death to the event, against a bare pidfd and a flushed line.
     async fn exits(&self) {
         let (mut ours, mut listed, mut bare) = (Vec::new(), Vec::new(), Vec::new());
         let sessions = self.pty.sessions().await.expect("listed");
@@ -186,11 +187,11 @@ impl Fleet {
             ours.push(begun.elapsed());
             self.pty.list().await.expect("listed");
             listed.push(begun.elapsed());
-            bare.push(bare_exit().await);
+            bare.push(bare_exit(&self.dir().join("bare")).await);
         }
         let bare = median(bare);
-        report("exit, killed to announced and on disk", median(ours), "bare pidfd", bare);
-        report("exit, killed to listed", median(listed), "bare pidfd", bare);
+        report("exit, killed to announced and on disk", median(ours), "bare pidfd and fdatasync", bare);
+        report("exit, killed to listed", median(listed), "bare pidfd and fdatasync", bare);
     }
 
     /// What the host does while nothing happens.
@@ -272,13 +273,16 @@ async fn bare_run(count: usize) {
     running.join_all().await;
 }
 
-async fn bare_exit() -> Duration {
+async fn bare_exit(journal: &Utf8Path) -> Duration {
+    let mut journal = std::fs::File::options().create(true).append(true).open(journal).expect("a file");
     let mut child = Program::new("sleep").arg("600").spawn().expect("sleep");
     let process = identify(child.id()).expect("it lives");
     let exit = Exit::watch(&process).expect("it lives");
     let begun = Instant::now();
     signal(&process, Signal::KILL);
     exit.wait().await;
+    journal.write_all(&[b'x'; 60]).expect("written");
+    journal.sync_data().expect("flushed");
     let took = begun.elapsed();
     child.wait().expect("reaped");
     took

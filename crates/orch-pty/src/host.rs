@@ -240,9 +240,9 @@ impl Host {
         table.forgotten(launch).map_err(|error| unavailable(format!("the table: {error}")))?;
         self.sessions.borrow_mut().remove(&launch);
         session.close();
-        let sessions = self.sessions.borrow();
-        let kept: Vec<PtySession> = sessions.values().map(|session| session.info()).collect();
-        table.tidy(kept.iter());
+        if table.is_worn(self.sessions.borrow().len()) {
+            table.renew(&self.list());
+        }
         self.less.notify_one();
         Ok(())
     }

@@ -20,8 +20,10 @@ use tokio::sync::oneshot;
 use crate::session::{PtySession, PtyState};
 use crate::settings::table_file;
 
-/// Lines beyond this many a session are dropped by writing the table anew.
-const WORN: usize = 8;
+/// How many lines about the past, besides some for each session, make the table worth writing anew.
+const WORN: usize = 8192;
+/// How many lines a session has in its life, at most.
+const LINES: usize = 4;
 
 /// One line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -130,14 +132,15 @@ impl Table {
         self.append(&Line::Forgotten { launch })
     }
 
-    /// Writes the table anew when most of its lines are about the past. A failure leaves the old one.
-    pub(crate) fn tidy<'a>(&mut self, sessions: impl ExactSizeIterator<Item = &'a PtySession>) {
-        let count = sessions.len();
-        if self.lines < WORN * (count + WORN) && !self.torn {
-            return;
-        }
-        if let Ok(file) = rewrite(&self.path, sessions) {
-            (self.file, self.lines, self.torn) = (Arc::new(file), count, false);
+    /// Whether most of the table is about the past, or a part of it is in doubt.
+    pub(crate) fn is_worn(&self, sessions: usize) -> bool {
+        self.torn || self.lines > WORN + LINES * sessions
+    }
+
+    /// Writes the table anew. A failure leaves the old one.
+    pub(crate) fn renew(&mut self, sessions: &[PtySession]) {
+        if let Ok(file) = rewrite(&self.path, sessions.iter()) {
+            (self.file, self.lines, self.torn) = (Arc::new(file), sessions.len(), false);
         }
     }
 
@@ -184,5 +187,69 @@ fn flush(asked: &mpsc::Receiver<(Arc<File>, oneshot::Sender<()>)>) {
         for (_, done) in waiting {
             done.send(()).unwrap_or_default();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use orch_core::Timestamp;
+
+    use super::*;
+
+    fn session(launch: u64) -> PtySession {
+        PtySession {
+            launch: LaunchId(launch),
+            name: format!("n-{launch}"),
+            argv: vec!["a\nb".to_owned()],
+            cwd: "/".into(),
+            process: None,
+            state: PtyState::Running,
+            started_at: Timestamp::from_millis(1),
+            last_output_at: None,
+            log: "/log".into(),
+            log_lost: 0,
+            printed: 0,
+            size: (80, 24),
+            worktree: Some("/w".to_owned()),
+            meta: BTreeMap::from([("k".to_owned(), "v".to_owned())]),
+        }
+    }
+
+    #[tokio::test]
+    async fn every_prefix_of_a_table_is_one_and_a_new_one_says_the_same() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let dir = Utf8Path::from_path(dir.path()).expect("utf-8");
+        let (mut table, none) = Table::open(dir).expect("opened");
+        assert!(none.is_empty());
+        let status = ExitStatus { code: Some(3), signal: None };
+        for launch in 1..=3 {
+            table.starting(&session(launch)).expect("written");
+        }
+        table.exited(LaunchId(2), status).expect("written").await.expect("flushed");
+        table.forgotten(LaunchId(3)).expect("written");
+        let text = std::fs::read(table_file(dir)).expect("read");
+        let whole = read(dir).expect("read");
+        assert_eq!(whole.len(), 2);
+        assert_eq!(whole[&LaunchId(1)].state, PtyState::Lost, "nobody saw its end");
+        assert_eq!(whole[&LaunchId(2)], PtySession { state: PtyState::Exited(status), ..session(2) });
+        for end in 0..text.len() {
+            let lines = text[..end].split(|byte| *byte == b'\n').count();
+            assert!(fold(&text[..end]).len() <= lines, "cut off at {end}");
+        }
+        drop(table);
+        let (mut table, kept) = Table::open(dir).expect("opened");
+        assert_eq!(kept, whole);
+        // A line that was cut off spoils only itself.
+        table.torn = true;
+        (&*table.file).write_all(b"{\"starting\":{").expect("written");
+        table.starting(&session(4)).expect("written");
+        assert_eq!(read(dir).expect("read").len(), 3);
+        assert!(!table.is_worn(3));
+        table.torn = true;
+        assert!(table.is_worn(3));
+        table.renew(&[session(5)]);
+        assert_eq!(read(dir).expect("read").into_keys().collect::<Vec<_>>(), [LaunchId(5)]);
+        table.forgotten(LaunchId(5)).expect("written");
+        assert!(read(dir).expect("read").is_empty(), "lines go to the new file");
     }
 }
