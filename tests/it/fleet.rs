@@ -359,6 +359,24 @@ impl Run {
         self.pid
     }
 
+    /// Waits for its end and returns the most memory that it was seen to take, in megabytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let (began, pid) = (Instant::now(), self.pid.to_string());
+        let mut peak = 0;
+        while began.elapsed() < PATIENCE {
+            let asked = Command::new("ps").args(["-o", "rss=,stat=", "-p", &pid]).output().expect("ps runs");
+            let told = String::from_utf8_lossy(&asked.stdout).into_owned();
+            let mut words = told.split_whitespace();
+            let kilobytes: u64 = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
+            peak = peak.max(kilobytes / 1024);
+            if words.next().is_none_or(|stat| stat.starts_with('Z')) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        peak
+    }
+
     /// Waits for its end; a process that takes too long is killed, and the test told why it might hang.
     pub(crate) fn end(mut self) -> Ended {
         let (pid, log, about) = (self.pid, self.log.clone(), self.about.clone());

@@ -36,7 +36,7 @@ fn hostile_text_reaches_the_agent_byte_for_byte_and_nothing_else() {
     manifest["project"] = title.clone().into();
     manifest["phases"] = json!([{"name": title, "tasks": tasks}]);
     fleet.write("w/manifest.json", &serde_json::to_vec(&manifest).expect("JSON"));
-    let keep = "printf %s \"$prompt\" >\"$out/prompt-$task\"\nprintf %s \"$prompt\"\n";
+    let keep = "printf %s \"$prompt\" >\"$out/prompt-$task\"\nprintf %s \"$prompt\"\nprintf 'a\\0b\\r\\033]52;c;eA==\\007\\033[6n\\302\\233'\n";
     fleet.plan(
         "own",
         &format!("{keep}mkdir own; cd own\nfor name in a 'b c' '-d' 'e;f' \"g'h\"; do work \"$name\"; done"),
@@ -58,6 +58,36 @@ fn hostile_text_reaches_the_agent_byte_for_byte_and_nothing_else() {
     }
     assert_no_canary(&fleet);
     assert_eq!(fleet.git("origin.git", &["show", "main:new\nline.txt"]), "y");
+    assert_readers_are_harmless(&fleet);
+}
+
+/// Fails if a verb that reads prints anything that a terminal acts on, or runs what it shows.
+fn assert_readers_are_harmless(fleet: &Fleet) {
+    let verbs: [&[&str]; 9] = [
+        &["status"],
+        &["status", "own"],
+        &["why", "own"],
+        &["why", "made"],
+        &["logs", "own"],
+        &["report"],
+        &["events"],
+        &["graph"],
+        &["validate"],
+    ];
+    for verb in verbs {
+        for json in [false, true] {
+            let args = if json { [&["--json"], verb].concat() } else { verb.to_vec() };
+            let said = fleet.orch_exits(&args, 0).said;
+            let acts = |c: char| {
+                let unseen = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+                unseen || c.is_control() && c != '\n' && c != '\t'
+            };
+            let found = said.find(acts).map(|at| said[at..].chars().take(20).collect::<String>());
+            assert_eq!(found, None, "{args:?}");
+            assert!(!said.is_empty(), "{args:?}");
+        }
+    }
+    assert_no_canary(fleet);
 }
 
 /// Fails if a file was made whose name tells that text was run.
@@ -81,12 +111,33 @@ fn a_prompt_with_nul_is_refused() {
 }
 
 #[test]
+fn aliases_and_ignored_settings_of_an_agent_change_nothing() {
+    let fleet = Fleet::new(&json!({"phases": [{"name": "one", "tasks": [
+        {"id": "t1", "files": ["a.txt"]}, {"id": "t2", "files": ["b.txt"], "dependsOn": ["t1"]}]}]}));
+    let aliases = ["rev-parse", "status", "push", "fetch", "worktree", "merge-tree", "commit", "for-each-ref", "var"];
+    let alias = aliases.map(|name| format!("git config alias.{name} \"!touch $out/canary\"\n")).concat();
+    let more = "git config sequence.editor \"touch $out/canary\"\ngit config pager.log \"touch $out/canary\"\n";
+    fleet.plan("t1", &format!("work a.txt\n{alias}{more}"));
+    fleet.plan("t2", "echo left >b.txt");
+    fleet.orch_exits(&["run", "--until", "merged"], 0);
+    let journal = fleet.audit();
+    assert!(journal.statuses().values().all(|status| *status == Status::Merged), "{:?}", journal.statuses());
+    fleet.orch_exits(&["cleanup"], 0);
+    assert_no_canary(&fleet);
+}
+
+#[test]
 fn what_an_agent_configures_runs_nothing_and_needs_a_person() {
     let cases = [
         ("core.hooksPath", "git config core.hooksPath \"$out/hooks\""),
         ("core.fsmonitor", "git config core.fsmonitor \"touch $out/canary\""),
         ("filter.x.clean", "git config filter.x.clean \"touch $out/canary\"; echo '* filter=x' >.gitattributes"),
         ("include.path", "git config include.path \"$out/more\""),
+        (
+            "credential.helper",
+            "for key in credential.helper merge.x.driver diff.external gpg.program remote.origin.receivepack; do\n\
+             git config \"$key\" \"touch $out/canary\"; done; echo '* merge=x' >.gitattributes",
+        ),
         (
             "hooks",
             "common=$(git rev-parse --git-common-dir); mkdir -p \"$common/hooks\"; cp \"$out/hooks/pre-push\" \"$common/hooks/\"",

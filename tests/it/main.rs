@@ -6,6 +6,7 @@ mod crash;
 mod examples;
 mod fleet;
 mod hostile;
+mod identity;
 mod journal;
 mod main_job;
 mod manifests;

@@ -34,8 +34,8 @@ fn assert_refused(what: &str, text: &[u8], told: &[&str]) {
     let fleet = Fleet::bare();
     fleet.write("w/manifest.json", text);
     let before = snapshot(&fleet);
-    for verb in ["run", "tick"] {
-        let ended = fleet.orch(&[verb]);
+    for verb in [&["run"][..], &["tick"], &["run", "--detach"]] {
+        let ended = fleet.orch(verb);
         assert_eq!(ended.status.code(), Some(2), "{what}: {}", ended.said.chars().take(2000).collect::<String>());
         for part in told {
             assert!(ended.said.contains(part), "{what} does not tell of {part:?}: {}", ended.said);
@@ -98,13 +98,34 @@ fn input_that_is_no_text_or_too_deep_ends_in_an_error() {
 }
 
 #[test]
-fn a_big_manifest_that_is_wrong_at_its_end_is_refused() {
+#[expect(clippy::print_stdout, reason = "the figure is what `--nocapture` is for")]
+fn a_hundred_megabytes_of_problems_end_in_an_error_with_the_places() {
+    let fleet = Fleet::bare();
     let mut text = String::from("{\"project\":\"p\",\"phases\":[");
-    for n in 0..250_000 {
-        text.push_str(&format!("{{\"name\":\"phase {n}\",\"note\":\"{}\",\"tasks\":[]}},\n", "x".repeat(40)));
+    let filler = "x".repeat(200);
+    while text.len() < 100_000_000 {
+        text.push_str(&format!("{{\"note\":\"{filler}\",\"tasks\":[{{\"id\":\"-\"}}]}},\n"));
     }
-    text.push_str("{\"name\":\"last\",\"tasks\":[{\"id\":\"-\"}]}]}");
-    assert_refused("a big file", text.as_bytes(), &["manifest.json:250001:", "help:"]);
+    text.push_str("{\"name\":0}]}");
+    let phases = text.lines().count();
+    fleet.write("w/manifest.json", text.as_bytes());
+    let before = snapshot(&fleet);
+    let began = std::time::Instant::now();
+    let run = fleet.start(&["run"]);
+    let peak = run.peak_memory();
+    let ended = run.end();
+    println!("{} MB of {phases} bad phases: {:?}, {peak} MB at most", text.len() / 1_000_000, began.elapsed());
+    let said: String = ended.said.chars().take(2000).collect();
+    assert_eq!(ended.status.code(), Some(2), "{:?} {said}", ended.status);
+    for told in ["manifest.json:1:", "manifest.json:2:", "$.phases[1].tasks[0].id", "help:", "panicked"] {
+        assert_eq!(said.contains(told), told != "panicked", "{told}: {said}");
+    }
+    assert!(
+        ended.said.contains(&format!("manifest.json:{phases}:")),
+        "the last one is of another kind and is told too"
+    );
+    assert!(peak < 2_000, "it took {peak} MB");
+    assert_eq!(snapshot(&fleet), before, "nothing is changed");
 }
 
 /// A fleet with one agent that works until the test says `end`, and a task that waits for it.

@@ -1,7 +1,6 @@
 //! People are told by a command of their own, which the fleet never waits for.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -97,20 +96,19 @@ fn a_run_that_breaks_off_is_told_too() {
 
 #[test]
 fn a_command_that_hangs_or_fails_holds_nothing_up() {
-    let timed = |command: &Value| -> (Fleet, Ended, Duration) {
+    let merged = |command: &Value| -> (Fleet, Ended) {
         let fleet = fleet(command, "work b.txt");
-        let began = Instant::now();
         let ended = fleet.orch_exits(&["run", "--until", "merged"], 0);
-        (fleet, ended, began.elapsed())
+        (fleet, ended)
     };
     for command in [json!(["sh", "-c", "exit 3"]), json!(["/no/such/program", "{title}"])] {
-        let (fleet, ended, _) = timed(&command);
+        let (fleet, ended) = merged(&command);
         assert!(ended.said.contains("notify command"), "it is said: {}", ended.said);
         fleet.audit();
     }
     let mark = format!("{}.25", 100_000 + std::process::id());
-    let (fleet, ended, took) = timed(&json!(["sh", "-c", format!("sleep {mark} & sleep {mark}; cat")]));
-    assert!(took < Duration::from_secs(25), "it hung with the command: {took:?}");
+    let (fleet, ended) = merged(&json!(["sh", "-c", format!("sleep {mark} & sleep {mark}; cat")]));
+    // Had the run waited for it, the command's own bound would have ended it, with other words.
     assert!(ended.said.contains("did not end before the run did"), "{}", ended.said);
     fleet.audit();
     let alive = |_: &Fleet| {
