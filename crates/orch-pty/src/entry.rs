@@ -35,15 +35,6 @@ pub(crate) struct Start {
     detached: bool,
 }
 
-/// What a host that was started came to.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Started {
-    /// It listens.
-    Ready,
-    /// Another one has the lock, and listens or is about to.
-    Held,
-}
-
 /// Becomes the session host and never returns, if that is what this process was started for; otherwise
 /// returns at once. To be called first in `main`, before threads, signal handlers and arguments.
 pub fn host_entry() {
@@ -71,11 +62,11 @@ pub(crate) fn tell(line: &str) {
     writeln!(out, "{line}").and_then(|()| out.flush()).unwrap_or_default();
 }
 
-/// Starts a host and waits until it is ready.
+/// Starts a host and waits until it listens, or has found that another one has the lock.
 ///
 /// # Errors
 /// [`ExecutorError::Unavailable`] when there is no program to start, or it said why it could not.
-pub(crate) async fn start(settings: &PtySettings) -> Result<Started, ExecutorError> {
+pub(crate) async fn start(settings: &PtySettings) -> Result<(), ExecutorError> {
     let command = host_command(settings)?;
     let start = Start { dir: settings.dir.clone(), linger: settings.linger, detached: false };
     let program = command[0].display();
@@ -93,8 +84,7 @@ pub(crate) async fn start(settings: &PtySettings) -> Result<Started, ExecutorErr
         return Err(unavailable(format!("the host did not start within {} s", PATIENCE.as_secs())));
     }
     match line.trim_end() {
-        READY => Ok(Started::Ready),
-        HELD => Ok(Started::Held),
+        READY | HELD => Ok(()),
         "" => Err(unavailable(format!("the host {program} ended at once: does its main call host_entry?"))),
         why => Err(unavailable(format!("the host could not start: {why}"))),
     }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::attachment::Attachment;
 use crate::inner::Inner;
-use crate::link::{Broken, greet};
+use crate::link::Broken;
 use crate::protocol::{Answer, Ask, Launch, refused, unavailable};
 use crate::session::{PtySession, PtyState};
 use crate::settings::PtySettings;
@@ -95,7 +95,7 @@ impl PtyExecutor {
     /// # Errors
     /// [`ExecutorError::NotFound`] without such a session or its screen.
     pub async fn attach(&self, launch: LaunchId, size: (u16, u16)) -> Result<Attachment, ExecutorError> {
-        let greeted = greet(&self.inner.settings.dir).await?.ok_or(ExecutorError::NotFound { launch })?;
+        let greeted = self.inner.greet().await?.ok_or(ExecutorError::NotFound { launch })?;
         Attachment::begin(greeted, launch, size).await
     }
 

@@ -12,7 +12,7 @@ mod terminal;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use orch_core::{ExecutorError, LaunchId, ProcessId, Timestamp};
 use orch_process::{identify, private_dir, socket_in};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::UnixListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 use crate::entry::{HELD, READY, Start, tell};
@@ -66,12 +66,12 @@ pub(crate) fn run(start: &Start) -> i32 {
     };
     tokio::task::LocalSet::new().block_on(&runtime, async {
         match begin(start).await {
-            Ok(Some((host, listener, lock))) => {
+            Ok(Some(Begun { host, listener, nudges, lock })) => {
                 tell(READY);
                 if let Err(error) = go_silent() {
                     return fail(&error.to_string());
                 }
-                host.serve(listener, Duration::from_millis(start.linger.0)).await;
+                host.serve(listener, nudges, start).await;
                 // Whoever finds the lock free shall find no socket either.
                 std::fs::remove_file(host_socket(start).unwrap_or_default()).unwrap_or_default();
                 drop(lock);
@@ -95,21 +95,32 @@ fn host_socket(start: &Start) -> Result<Utf8PathBuf, String> {
     socket_in(&start.dir, SOCKET).map_err(|error| error.to_string())
 }
 
+/// What a host begins with.
+struct Begun {
+    host: Rc<Host>,
+    listener: UnixListener,
+    /// Asks for the socket to be made anew.
+    nudges: Signal,
+    lock: File,
+}
+
 /// Takes the lock, the table and the socket; `None` when another host has them.
-async fn begin(start: &Start) -> Result<Option<(Rc<Host>, UnixListener, File)>, String> {
+async fn begin(start: &Start) -> Result<Option<Begun>, String> {
     let dir = &start.dir;
     private_dir(dir).map_err(|error| error.to_string())?;
     for kind in DEAF_TO {
         // A handler that does nothing: unlike an ignored signal, agents do not inherit it.
-        drop(signal(kind).map_err(|error| format!("signals cannot be caught: {error}"))?);
+        drop(signal(kind).map_err(uncaught)?);
     }
-    let Some(lock) = take_lock(start).await.map_err(|error| format!("{}: {error}", lock_file(dir)))? else {
+    let nudges = signal(SignalKind::user_defined1()).map_err(uncaught)?;
+    let Some(mut lock) = take_lock(start).await.map_err(|error| format!("{}: {error}", lock_file(dir)))? else {
         return Ok(None);
     };
     let (table, kept) = Table::open(dir).map_err(|error| format!("the table in {dir}: {error}"))?;
     let socket = host_socket(start)?;
     let listener = listen(&socket).map_err(|error| format!("{socket}: {error}"))?;
     let process = identify(std::process::id()).ok_or("the host cannot be identified")?;
+    note_holder(&mut lock, &process).map_err(|error| format!("{}: {error}", lock_file(dir)))?;
     let descriptors = raise_limit();
     let sessions = kept.into_values().map(|kept| (kept.launch, Rc::new(Session::kept(kept)))).collect();
     let host = Host {
@@ -124,7 +135,18 @@ async fn begin(start: &Start) -> Result<Option<(Rc<Host>, UnixListener, File)>, 
         hurries: Cell::new(false),
         less: Notify::new(),
     };
-    Ok(Some((Rc::new(host), listener, lock)))
+    Ok(Some(Begun { host: Rc::new(host), listener, nudges, lock }))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
+fn uncaught(error: io::Error) -> String {
+    format!("signals cannot be caught: {error}")
+}
+
+/// Says in the lock file whose it is, for those who find no socket.
+fn note_holder(lock: &mut File, process: &ProcessId) -> io::Result<()> {
+    lock.set_len(0)?;
+    lock.write_all(serde_json::to_string(process)?.as_bytes())
 }
 
 async fn take_lock(start: &Start) -> io::Result<Option<File>> {
@@ -169,11 +191,22 @@ fn raise_limit() -> Rlimit {
 }
 
 impl Host {
-    async fn serve(self: &Rc<Self>, listener: UnixListener, linger: Duration) {
+    async fn serve(self: &Rc<Self>, mut listener: UnixListener, mut nudges: Signal, start: &Start) {
         let own = rustix::process::geteuid().as_raw();
+        let linger = Duration::from_millis(start.linger.0);
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
+                _ = nudges.recv() => {
+                    // Somebody sees no socket, though the lock is taken: it was swept away.
+                    if let Ok(socket) = host_socket(start)
+                        && !socket.exists()
+                        && let Ok(again) = listen(&socket)
+                    {
+                        listener = again;
+                    }
+                    continue;
+                }
                 () = self.deserted(linger) => return,
             };
             let Ok((stream, _)) = accepted else {
@@ -182,13 +215,8 @@ impl Host {
                 continue;
             };
             if stream.peer_cred().is_ok_and(|peer| peer.uid() == own) {
-                self.connected.set(self.connected.get() + 1);
-                let host = Rc::clone(self);
-                tokio::task::spawn_local(async move {
-                    client::serve(&host, stream).await;
-                    host.connected.set(host.connected.get() - 1);
-                    host.less.notify_one();
-                });
+                let connected = Connected::new(self);
+                tokio::task::spawn_local(async move { client::serve(&connected.0, stream).await });
             }
         }
     }
@@ -245,6 +273,23 @@ impl Host {
         }
         self.less.notify_one();
         Ok(())
+    }
+}
+
+/// A connection that keeps the host as long as it is served, however that ends.
+struct Connected(Rc<Host>);
+
+impl Connected {
+    fn new(host: &Rc<Host>) -> Self {
+        host.connected.set(host.connected.get() + 1);
+        Self(Rc::clone(host))
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.connected.set(self.0.connected.get() - 1);
+        self.0.less.notify_one();
     }
 }
 

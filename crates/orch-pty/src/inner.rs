@@ -1,17 +1,18 @@
 //! The connection to a directory's host, and what becomes of it between two calls.
 
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use camino::Utf8Path;
 use orch_core::{ExecutorError, ExecutorEvent, LaunchId, ProcessId};
-use orch_process::{Events, Exit, private_dir};
+use orch_process::{Events, Exit, Signal, private_dir, signal};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::entry::{self, Started};
+use crate::entry;
 use crate::link::{Broken, Greeted, Link, greet};
 use crate::protocol::{Answer, Ask, News, unavailable};
 use crate::session::PtySession;
@@ -60,7 +61,7 @@ impl Inner {
             return Ok(Some(Arc::clone(link)));
         }
         *held = None;
-        let mut greeted = greet(&self.settings.dir).await?;
+        let mut greeted = self.greet().await?;
         if greeted.is_none() && start {
             greeted = Some(self.start().await?);
         }
@@ -104,6 +105,26 @@ impl Inner {
         table.forgotten(launch).map_err(failed)
     }
 
+    /// Connects to a living host. One that has no socket yet, or no longer, is waited for: without it
+    /// its sessions would be taken for lost.
+    pub(crate) async fn greet(&self) -> Result<Option<Greeted>, ExecutorError> {
+        let dir = &self.settings.dir;
+        let deadline = Instant::now() + LISTENING;
+        let mut greeted = greet(dir).await?;
+        while greeted.is_none()
+            && let Lock::Held(holder) = Lock::of(dir)
+        {
+            if Instant::now() > deadline {
+                return Err(unavailable(format!("{} is locked, and nobody listens there", lock_file(dir))));
+            }
+            // A swept socket is made anew on this signal.
+            holder.map(|host| signal(&host, Signal::USR1));
+            sleep(LOOK).await;
+            greeted = greet(dir).await?;
+        }
+        Ok(greeted)
+    }
+
     /// Starts a host and connects to it, or to the one that somebody else started meanwhile.
     async fn start(&self) -> Result<Greeted, ExecutorError> {
         let dir = &self.settings.dir;
@@ -113,20 +134,14 @@ impl Inner {
         }
         private_dir(dir).map_err(|error| unavailable(error.to_string()))?;
         let deadline = Instant::now() + LISTENING;
-        let mut started = entry::start(&self.settings).await?;
-        loop {
-            if let Some(greeted) = greet(dir).await? {
+        while Instant::now() < deadline {
+            // Whether it is this one that listens or one that was started beside it, is all the same.
+            entry::start(&self.settings).await?;
+            if let Some(greeted) = self.greet().await? {
                 return Ok(greeted);
             }
-            if Instant::now() > deadline {
-                return Err(unavailable(format!("{} is locked, and nobody listens there", lock_file(dir))));
-            }
-            if started == Started::Held {
-                sleep(LOOK).await;
-            }
-            // The one that was just found may have left.
-            started = entry::start(&self.settings).await?;
         }
+        Err(unavailable(format!("hosts in {dir} leave as soon as they are started")))
     }
 
     fn take_over(self: &Arc<Self>, greeted: Greeted) -> Arc<Link> {
@@ -169,4 +184,24 @@ fn broken(inner: Weak<Inner>, host: ProcessId) -> Pin<Box<dyn Future<Output = ()
             inner.events.push(ExecutorEvent::Lost);
         }
     })
+}
+
+/// The lock of a directory.
+enum Lock {
+    Free,
+    /// A host has it, and said which process it is.
+    Held(Option<ProcessId>),
+}
+
+impl Lock {
+    fn of(dir: &Utf8Path) -> Self {
+        let Ok(file) = File::open(lock_file(dir)) else { return Self::Free };
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => {
+                let text = std::fs::read(lock_file(dir)).unwrap_or_default();
+                Self::Held(serde_json::from_slice(&text).ok())
+            }
+            Ok(()) | Err(TryLockError::Error(_)) => Self::Free,
+        }
+    }
 }

@@ -40,6 +40,9 @@ pub(super) struct Client {
     waits: Cell<usize>,
     printed: RefCell<BTreeSet<LaunchId>>,
     exited: RefCell<BTreeSet<LaunchId>>,
+    /// The connection is gone, and with it everybody who waits for an answer.
+    gone: Cell<bool>,
+    end: Notify,
     /// Something is to be sent.
     wake: Notify,
     /// Something was sent.
@@ -73,6 +76,8 @@ pub(super) async fn serve(host: &Rc<Host>, stream: UnixStream) {
         next = next_question(&mut reader).await;
     }
     sending.abort();
+    client.gone.set(true);
+    client.end.notify_waiters();
 }
 
 /// The next question; `None` behind the last one and behind nonsense.
@@ -83,6 +88,9 @@ async fn next_question(reader: &mut BufReader<OwnedReadHalf>) -> Option<Question
 impl Client {
     /// Takes in what happened; any number of outputs of one session count once.
     pub(super) fn hear(&self, news: &News) {
+        if self.gone.get() {
+            return;
+        }
         self.printed.borrow_mut().extend(&news.printed);
         self.exited.borrow_mut().extend(&news.exited);
         self.wake.notify_one();
@@ -156,13 +164,18 @@ impl Client {
         let client = Rc::clone(self);
         client.waits.set(client.waits.get() + 1);
         tokio::task::spawn_local(async move {
-            session.ended().await;
-            client.answer(id, Ok(Answer::Session(Box::new(session.info()))));
+            tokio::select! {
+                () = session.ended() => client.answer(id, Ok(Answer::Session(Box::new(session.info())))),
+                () = client.end.notified() => {}
+            }
             client.waits.set(client.waits.get() - 1);
         });
     }
 
     fn answer(&self, id: u64, answer: Result<Answer, ExecutorError>) {
+        if self.gone.get() {
+            return;
+        }
         let said = Said::Answer { id, answer: answer.map_err(Trouble::from) };
         let frame = json_frame(&said).or_else(|error| {
             let trouble = Trouble::Unavailable(format!("the answer is too large: {error}"));

@@ -253,6 +253,17 @@ async fn a_socket_file_without_a_host_is_in_nobodys_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_socket_that_was_swept_away_is_brought_back() {
+    let world = World::new();
+    let first = world.connect().await;
+    ready(&world, &first, 1, "echo ready; exec sleep 600").await;
+    drop(first);
+    std::fs::remove_file(world.path("sessions/host.sock")).expect("removed");
+    let pty = world.connect().await;
+    assert_eq!(session(&pty, 1).await.map(|info| info.state), Some(SessionState::Running));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn directories_that_are_not_private_are_refused() {
     let world = World::new();
     let dir = world.path("sessions");
