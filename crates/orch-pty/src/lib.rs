@@ -14,7 +14,16 @@
 //!
 //! When a host is killed, its sessions are *lost*: the kernel hangs up on them, and what survives that is
 //! ended by [`orch_core::Executor::end`], or before the same launch is started again. Nothing is ended by
-//! itself before: the work of a lost agent shall be saved first.
+//! itself before: the work of a lost agent shall be saved first. Exits that were told outlive the host.
+//!
+//! Nobody can hold anybody else up: a program that prints more than is read waits for its own terminal, a
+//! client that does not read is told less, a log that cannot be written is counted, and each terminal is
+//! read in turns.
+//!
+//! # Limits
+//! A terminal hands a program that reads by lines at most 4095 bytes of one line: longer ones are refused.
+//! A session takes about 24 bytes for each character cell of its two screens, and as much for each of the
+//! 200 rows of history that it uses. Logs keep what was printed last, one to two times their limit.
 
 mod attachment;
 mod entry;

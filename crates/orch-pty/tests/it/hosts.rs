@@ -160,6 +160,26 @@ async fn exits_outlive_their_host_and_are_forgotten_without_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_dies_first_the_truth_is_kept() {
+    let world = World::new();
+    let pty = world.connect().await;
+    let agent = ready(&world, &pty, 1, "echo ready; exec sleep 600").await.process.expect("identified");
+    let other = ready(&world, &pty, 2, "echo ready; exec sleep 600").await.process.expect("identified");
+    signal(&agent, Signal::KILL);
+    event(&pty, ExecutorEvent::Exited(LaunchId(1))).await;
+    let waiting = tokio::spawn({
+        let pty = pty.clone();
+        async move { pty.wait(LaunchId(2)).await }
+    });
+    signal(&world.host(), Signal::KILL);
+    let lost = waiting.await.expect("no panic").expect("known");
+    assert_eq!(lost.state, PtyState::Lost, "whoever waits learns of the loss");
+    assert_eq!(exit_of(&pty, 1).await.signal, Some(9), "announced, so on disk");
+    until("the hang-up's effect", || async { (!alive(&other)).then_some(()) }).await;
+    assert_eq!(pty.wait(LaunchId(2)).await.expect("known").state, PtyState::Lost, "no exit is made up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_host_takes_the_table_over() {
     let world = World::new();
     let pty = world.connect().await;
