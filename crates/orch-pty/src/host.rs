@@ -6,6 +6,7 @@ mod input;
 mod launch;
 mod log;
 mod outgoing;
+mod scribe;
 mod session;
 mod terminal;
 
@@ -30,6 +31,7 @@ use crate::session::PtySession;
 use crate::settings::{SOCKET, lock_file};
 use crate::table::Table;
 use client::Client;
+use scribe::Scribe;
 use session::Session;
 
 /// How often a lock that is held for an instant only, by somebody who looks, is tried again.
@@ -43,6 +45,7 @@ pub(crate) struct Host {
     process: ProcessId,
     table: RefCell<Table>,
     sessions: RefCell<BTreeMap<LaunchId, Rc<Session>>>,
+    scribe: Scribe,
     /// Launches whose predecessor is being ended.
     starting: RefCell<BTreeMap<LaunchId, Rc<Notify>>>,
     clients: RefCell<Vec<Weak<Client>>>,
@@ -121,12 +124,14 @@ async fn begin(start: &Start) -> Result<Option<Begun>, String> {
     let listener = listen(&socket).map_err(|error| format!("{socket}: {error}"))?;
     let process = identify(std::process::id()).ok_or("the host cannot be identified")?;
     note_holder(&mut lock, &process).map_err(|error| format!("{}: {error}", lock_file(dir)))?;
+    let scribe = Scribe::begin().map_err(|error| format!("the thread for logs: {error}"))?;
     let descriptors = raise_limit();
     let sessions = kept.into_values().map(|kept| (kept.launch, Rc::new(Session::kept(kept)))).collect();
     let host = Host {
         process,
         table: RefCell::new(table),
         sessions: RefCell::new(sessions),
+        scribe,
         starting: RefCell::default(),
         clients: RefCell::default(),
         connected: Cell::new(0),

@@ -87,7 +87,7 @@ fn start(host: &Rc<Host>, launch: &Launch) -> Result<PtySession, ExecutorError> 
     }
     drop(table);
     restore_limit(&child, host);
-    let session = Rc::new(Session::live(info.clone(), log, pty));
+    let session = Rc::new(Session::live(info.clone(), host.scribe.record(log), pty));
     host.sessions.borrow_mut().insert(launch.id, Rc::clone(&session));
     session.begin(host, child);
     Ok(info)

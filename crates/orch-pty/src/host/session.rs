@@ -16,8 +16,8 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::attach::Viewer;
-use super::log::Log;
 use super::outgoing::Outgoing;
+use super::scribe::Record;
 use super::terminal::Terminal;
 use super::{Host, now};
 use crate::protocol::{News, refused, unavailable};
@@ -49,7 +49,7 @@ pub(super) struct Session {
 /// What only a session of this host has.
 struct Live {
     terminal: Terminal,
-    log: Log,
+    log: Record,
     /// Gone once the terminal was seen closed for good.
     pty: Option<Pty>,
 }
@@ -71,7 +71,7 @@ impl Session {
     }
 
     /// A session that was just started.
-    pub(super) fn live(info: PtySession, log: Log, pty: Pty) -> Self {
+    pub(super) fn live(info: PtySession, log: Record, pty: Pty) -> Self {
         let terminal = Terminal::new(info.size);
         let session = Self::kept(info);
         session.live.replace(Some(Live { terminal, log, pty: Some(pty) }));
@@ -184,6 +184,7 @@ impl Session {
         let mut context = Context::from_waker(&waker);
         let mut read = 0;
         while read < TURN
+            && self.log_room().is_none()
             && let Poll::Ready(Ok(count)) = self.poll_read(host, &mut context)
         {
             read += count;
@@ -205,6 +206,10 @@ impl Session {
         let status = waited.map(exit_status).unwrap_or_default();
         let closed = self.drain(&host).await;
         self.outgoing.close();
+        let written = self.live.borrow().as_ref().map(|live| live.log.written());
+        if let Some(written) = written {
+            written.await;
+        }
         self.tell_end(&host, status).await;
         if !closed {
             // A child holds the terminal: what it prints is part of the log.
@@ -235,6 +240,10 @@ impl Session {
     async fn drain(&self, host: &Host) -> bool {
         let deadline = Instant::now() + DRAIN;
         while Instant::now() < deadline {
+            if let Some(room) = self.log_room() {
+                // The end of what was printed must not be taken for silence.
+                timeout(DRAIN, room).await.unwrap_or_default();
+            }
             match timeout(QUIET, self.read(host)).await {
                 Ok(Ok(1..)) => {}
                 Ok(Ok(0) | Err(_)) => return true,
@@ -258,11 +267,20 @@ impl Session {
     }
 
     async fn read(&self, host: &Host) -> io::Result<usize> {
+        if let Some(room) = self.log_room() {
+            room.await;
+        }
         std::future::poll_fn(|context| {
             self.reader.borrow_mut().clone_from(context.waker());
             self.poll_read(host, context)
         })
         .await
+    }
+
+    /// What to wait for before more is read, if the log is behind.
+    fn log_room(&self) -> Option<impl Future<Output = ()> + use<>> {
+        let live = self.live.borrow();
+        live.as_ref().filter(|live| !live.log.has_room()).map(|live| live.log.room())
     }
 
     fn poll_read(&self, host: &Host, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
