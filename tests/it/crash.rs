@@ -14,8 +14,9 @@ const MOMENTS: [&str; 3] = ["before", "after", "recorded"];
 ///
 /// `ask` asks a question and is answered; `left` leaves its work uncommitted; `next` depends on `ask`, so its
 /// pull request moves; whatever is merged second takes the base in; `left` has dirt to save; the end is notified.
-fn fleet() -> Fleet {
-    let fleet = Fleet::new(&json!({"verify": ["sh", "check.sh"], "phases": [{"name": "one", "tasks": [
+fn fleet(executor: &str) -> Fleet {
+    let fleet =
+        Fleet::new(&json!({"executor": executor, "verify": ["sh", "check.sh"], "phases": [{"name": "one", "tasks": [
         {"id": "ask", "files": ["ask.txt"]},
         {"id": "left", "files": ["left.txt"]},
         {"id": "next", "files": ["next.txt"], "dependsOn": ["ask"]}]}]}));
@@ -67,13 +68,13 @@ fn assert_whole(fleet: &Fleet, fault: &str) {
 
 /// Kills at each moment of some effects, prints which cells were hit and fails on an empty one.
 #[expect(clippy::print_stdout, reason = "the matrix is what `--nocapture` is for")]
-fn matrix(effects: &[&str]) {
+fn matrix(executor: &str, effects: &[&str]) {
     let mut empty = Vec::new();
     for effect in effects {
-        let mut row = format!("{effect:<12}");
+        let mut row = format!("{executor:<5}{effect:<12}");
         for moment in MOMENTS {
             let fault = format!("{effect}.{moment}");
-            let fleet = fleet();
+            let fleet = fleet(executor);
             let struck = live_through(&fleet, &fault);
             assert_whole(&fleet, &fault);
             row.push_str(if struck { "  x" } else { "  -" });
@@ -88,22 +89,32 @@ fn matrix(effects: &[&str]) {
 
 #[test]
 fn killed_while_worktrees_and_agents_begin() {
-    matrix(&Effect::NAMES[..3]);
+    matrix("tmux", &Effect::NAMES[..3]);
 }
 
 #[test]
 fn killed_while_agents_end() {
-    matrix(&Effect::NAMES[3..7]);
+    matrix("tmux", &Effect::NAMES[3..7]);
+}
+
+#[test]
+fn killed_while_agents_begin_on_ptys() {
+    matrix("pty", &Effect::NAMES[1..3]);
+}
+
+#[test]
+fn killed_while_agents_end_on_ptys() {
+    matrix("pty", &Effect::NAMES[3..6]);
 }
 
 #[test]
 fn killed_while_work_is_published() {
-    matrix(&Effect::NAMES[7..11]);
+    matrix("tmux", &Effect::NAMES[7..11]);
 }
 
 #[test]
 fn killed_while_work_is_merged() {
-    matrix(&Effect::NAMES[11..]);
+    matrix("tmux", &Effect::NAMES[11..]);
 }
 
 #[test]
@@ -111,7 +122,7 @@ fn killed_while_the_journal_is_written() {
     for point in ["before-write", "written", "synced"] {
         for times in [1, 30] {
             let fault = format!("journal.{point}:{times}");
-            let fleet = fleet();
+            let fleet = fleet("tmux");
             assert!(live_through(&fleet, &fault), "never came to {fault}");
             assert_whole(&fleet, &fault);
         }

@@ -29,6 +29,12 @@ pull_interval = "100ms"
 ask_grace = "300ms"
 "#;
 
+/// What makes a process a session host.
+const HOST: &str = "--orch-pty-host";
+
+/// Where agents run.
+pub(crate) const EXECUTORS: [&str; 2] = ["tmux", "pty"];
+
 /// A fleet in a directory of its own.
 pub(crate) struct Fleet {
     dir: TempDir,
@@ -282,6 +288,27 @@ impl Fleet {
         manifest["socket"].as_str().map_or_else(|| self.workdir().join("orchestrator.sock"), Utf8PathBuf::from)
     }
 
+    /// The session hosts of this fleet, whose directory is in their environment.
+    pub(crate) fn hosts(&self) -> Vec<i32> {
+        let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        let has = |pid: &i32, file: &str, text: &str| {
+            let told = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            String::from_utf8_lossy(&told).contains(text)
+        };
+        pids.filter(|pid| has(pid, "cmdline", HOST) && has(pid, "environ", self.root.as_str())).collect()
+    }
+
+    /// Kills the tmux server or the session host, as nobody should.
+    pub(crate) fn kill_executor(&self, executor: &str) {
+        let pids = match executor {
+            "pty" => self.hosts(),
+            _ => self.tmux(&["display-message", "-p", "#{pid}"]).iter().flat_map(|pid| pid.parse()).collect(),
+        };
+        assert_eq!(pids.len(), 1, "one server or host: {pids:?}");
+        send(pids[0], Signal::KILL);
+    }
+
     /// Runs tmux on this fleet's server; what it printed, or `None` when it failed.
     pub(crate) fn tmux(&self, args: &[&str]) -> Option<String> {
         let mut tmux = Command::new("tmux");
@@ -300,6 +327,9 @@ impl Fleet {
 impl Drop for Fleet {
     fn drop(&mut self) {
         self.tmux(&["kill-server"]);
+        for pid in self.hosts() {
+            send(pid, Signal::KILL);
+        }
         let pids: BTreeSet<i32> = self.stamps().iter().map(|stamp| stamp.pid).collect();
         for pid in pids.into_iter().filter(|pid| self.is_agent(*pid)) {
             send(pid, Signal::KILL);

@@ -16,6 +16,7 @@ mod pasting;
 mod publishing;
 mod read_verbs;
 mod saved;
+mod sessions;
 mod steering;
 mod terminal;
 mod tick;

@@ -4,14 +4,19 @@ use std::collections::BTreeSet;
 
 use orch::core::{Manifest, Status, TaskGraph};
 
-use crate::fleet::Fleet;
+use crate::fleet::{EXECUTORS, Fleet};
 
 #[test]
 fn the_example_is_merged_in_an_order_that_its_plan_allows() {
+    EXECUTORS.into_iter().for_each(merge_the_example);
+}
+
+fn merge_the_example(executor: &str) {
     let fleet = Fleet::bare();
     let example = include_bytes!("../../examples/manifests/security-framework.json");
     let mut manifest: serde_json::Value = serde_json::from_slice(example).expect("JSON");
     manifest["agent"] = "bot".into();
+    manifest["executor"] = executor.into();
     manifest["maxParallel"] = 2.into();
     manifest["verify"] = serde_json::json!(["sh", "check.sh"]);
     let text = serde_json::to_vec_pretty(&manifest).expect("JSON");
@@ -68,6 +73,8 @@ fn assert_cleaned_up(fleet: &Fleet) {
     let socket = fleet.socket();
     fleet.orch_exits(&["cleanup"], 0);
     assert_eq!(fleet.tmux(&["list-sessions"]), None, "the tmux server is gone");
+    assert_eq!(fleet.hosts(), Vec::<i32>::new(), "the session host is gone");
+    assert!(!fleet.workdir().join("sessions").exists());
     assert!(!socket.exists(), "{socket}");
     let left: BTreeSet<String> = fleet
         .workdir()

@@ -33,6 +33,8 @@ impl Raw {
         let before = tcgetattr(stdin()).map_err(|error| Failure::other(format!("the terminal: {error}")))?;
         let mut raw = before.clone();
         raw.make_raw();
+        // The person's own screen comes back behind it.
+        show(b"\x1b[?1049h\x1b[H\x1b[2J")?;
         tcsetattr(stdin(), OptionalActions::Drain, &raw)
             .map_err(|error| Failure::other(format!("the terminal: {error}")))?;
         Ok(Self(before))
@@ -77,13 +79,22 @@ pub(crate) async fn attach(executor: &PtyExecutor, launch: LaunchId) -> Result<L
 
 async fn connect(executor: &PtyExecutor, launch: LaunchId) -> Result<Left, Failure> {
     let Attachment { mut display, mut keyboard } = executor.attach(launch, size()).await?;
+    let mut screens = Screens::default();
     let mut keys = keys();
     let mut resized = signal(SignalKind::window_change()).map_err(Failure::other)?;
     let mut hung_up = signal(SignalKind::hangup()).map_err(Failure::other)?;
     loop {
         tokio::select! {
             output = display.output() => match output {
-                Some(bytes) => show(&bytes)?,
+                Some(bytes) => {
+                    let (shown, switched) = screens.pass(&bytes);
+                    show(&shown)?;
+                    if switched {
+                        // What the other screen shows comes with a new attachment.
+                        Attachment { display, keyboard } = executor.attach(launch, size()).await?;
+                        screens = Screens::default();
+                    }
+                }
                 None => return Ok(Left::Ended),
             },
             typed = keys.recv() => {
@@ -103,6 +114,44 @@ async fn connect(executor: &PtyExecutor, launch: LaunchId) -> Result<Left, Failu
             }
             _ = hung_up.recv() => return Ok(Left::Detached),
         }
+    }
+}
+
+/// Keeps a program from switching the person's terminal between its two screens: the session is shown on
+/// the alternate one, so that the person's own is as it was when they come back.
+#[derive(Default)]
+struct Screens {
+    /// The screen that an attachment begins with was chosen.
+    begun: bool,
+    /// The beginning of what may become a switch.
+    torn: Vec<u8>,
+}
+
+/// What switches between the screens (xterm's DECSET 47, 1047, 1049).
+const SWITCHES: [&[u8]; 6] =
+    [b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?1047h", b"\x1b[?1047l", b"\x1b[?47h", b"\x1b[?47l"];
+
+impl Screens {
+    /// The output without switches, and whether there was one after the first.
+    fn pass(&mut self, bytes: &[u8]) -> (Vec<u8>, bool) {
+        let mut rest = std::mem::take(&mut self.torn);
+        rest.extend_from_slice(bytes);
+        let mut shown = Vec::with_capacity(rest.len());
+        let (mut at, mut switched) = (0, false);
+        while at < rest.len() {
+            let left = &rest[at..];
+            if let Some(switch) = SWITCHES.iter().find(|switch| left.starts_with(switch)) {
+                at += switch.len();
+                switched |= std::mem::replace(&mut self.begun, true);
+            } else if SWITCHES.iter().any(|switch| switch.starts_with(left)) {
+                self.torn = left.to_vec();
+                break;
+            } else {
+                shown.push(left[0]);
+                at += 1;
+            }
+        }
+        (shown, switched)
     }
 }
 
@@ -166,6 +215,17 @@ pub(crate) fn become_program(argv: &[String]) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn programs_do_not_switch_the_persons_screen() {
+        let mut screens = Screens::default();
+        assert_eq!(screens.pass(b"\x1b[0m\x1b[?1049l\x1b[Hone"), (b"\x1b[0m\x1b[Hone".to_vec(), false));
+        assert_eq!(screens.pass(b"two\x1b[?10"), (b"two".to_vec(), false));
+        assert_eq!(screens.pass(b"49hthree"), (b"three".to_vec(), true));
+        assert_eq!(screens.pass(b"\x1b[?1"), (Vec::new(), false));
+        assert_eq!(screens.pass(b"h\x1b"), (b"\x1b[?1h".to_vec(), false));
+        assert_eq!(screens.pass(b"[0m"), (b"\x1b[0m".to_vec(), false));
+    }
 
     #[test]
     fn the_key_that_detaches_is_not_typed() {

@@ -283,10 +283,11 @@ fn agents(plan: &Plan, settings: &Settings) -> Result<BTreeMap<String, AgentProf
         let name = plan.agent_of(task);
         let built_in = (name == "shell").then(AgentProfile::shell);
         match settings.profile(name, built_in) {
-            Some(profile) if profile.resume.iter().flatten().any(|part| part.contains("{session_id}")) => {
+            Some(profile) if profile.resumes_unknown() => {
                 return Err(Failure::input(format!(
-                    "[agents.{name}] resume wants {{session_id}}, which this build cannot learn; leave it out, or leave resume out to start anew"
-                )));
+                    "[agents.{name}] resume wants {{session_id}}, which its command does not give it"
+                ))
+                .help("add {session_id} to the command too, for agents that take a conversation's id, or leave it out of resume"));
             }
             Some(_) if settings.agents.get(name).is_some_and(|said| !said.answers.is_empty()) => {
                 return Err(Failure::input(format!(

@@ -67,6 +67,12 @@ impl AgentProfile {
         Self { name: name.into(), command, prompt: PromptVia::Argument, comment: None, ..Self::shell() }
     }
 
+    /// Whether it is to resume a conversation by an id that it was not given at its start.
+    pub fn resumes_unknown(&self) -> bool {
+        let names = |argv: &[String]| argv.iter().any(|part| part.contains("{session_id}"));
+        self.resume.as_deref().is_some_and(names) && !names(&self.command)
+    }
+
     /// Whether the prompt is pasted after a fresh start or, with `resume`, after a resumed conversation:
     /// not where a placeholder takes it.
     pub fn pastes(&self, resume: bool) -> bool {

@@ -6,6 +6,7 @@ use camino::Utf8PathBuf;
 
 use super::Orchestrator;
 use crate::agent::{Placeholders, PromptVia};
+use crate::backend::Fingerprint;
 use crate::effect::{Effect, Purpose};
 use crate::id::{EffectId, LaunchId, TaskId};
 use crate::prompt;
@@ -79,6 +80,7 @@ impl Orchestrator {
             ("worktree", worktree.to_string()),
             ("task_id", task_id.to_string()),
             ("attempt", attempt.to_string()),
+            ("session_id", self.conversation(task.conversation.filter(|_| resume).unwrap_or(launch))),
         ]);
         Some(LaunchPlan {
             launch,
@@ -91,6 +93,18 @@ impl Orchestrator {
             env: owned(env),
             pass: profile.env.clone(),
         })
+    }
+
+    /// The id of the conversation that a launch began, in the shape of a UUID (RFC 9562, version 8): the
+    /// same whenever it is asked for, another one for every launch and workdir.
+    fn conversation(&self, launch: LaunchId) -> String {
+        let began = self.state.began.map_or(0, crate::time::Timestamp::as_millis);
+        let of = |half: &str| Fingerprint::of(&format!("{half} {} {began} {launch}", self.config.layout.root())).0;
+        let (high, low) = (of("high"), of("low"));
+        let high = high & !0xf000 | 0x8000;
+        let low = low & !(0xc << 60) | 0x8 << 60;
+        let hex = format!("{high:016x}{low:016x}");
+        format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
     }
 
     /// What the agent of a task is told.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Delivery, Session};
 use crate::backend::{Commit, Fingerprint, Key, Prepared, Pull, SessionInput};
-use crate::effect::{Effect, Failure};
+use crate::effect::{Effect, Failure, Purpose};
 use crate::heal::Signal;
 use crate::id::{AttemptNo, EffectId, LaunchId, Sha, TaskId};
 use crate::record::{Entry, ImportedState, Marks, StatusRecord, Todo, UserVerb, Verdict};
@@ -42,6 +42,8 @@ pub struct TaskState {
     pub prepared: Option<Prepared>,
     /// Its session.
     pub session: Option<Session>,
+    /// The launch that began its agent's conversation.
+    pub conversation: Option<LaunchId>,
     /// The next step.
     pub todo: Option<Todo>,
     /// The next step or the retry is not before then.
@@ -318,6 +320,9 @@ impl TaskState {
                 self.todo = None;
                 self.person_retry = false;
                 self.not_before = None;
+                if *purpose == Purpose::Work && !resume {
+                    self.conversation = Some(id.into());
+                }
                 let mut session = Session::starting(id.into(), *purpose, awake);
                 session.delivery = paste.then(|| Delivery::new(*resume));
                 self.session = Some(session);

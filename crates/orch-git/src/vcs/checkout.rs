@@ -35,6 +35,9 @@ impl GitVcs {
     pub(super) async fn checkout(&self, worktree: &Utf8Path) -> Result<Checkout, VcsError> {
         let checkout = self.unchecked(worktree)?;
         self.baseline.check(Some(&checkout.git_dir)).await?;
+        if checkout.git_dir == self.common {
+            return Ok(checkout);
+        }
         let link = fs::read_to_string(worktree.join(".git")).unwrap_or_default();
         let target = link.trim_end().strip_prefix("gitdir: ").map(|path| worktree.join(path));
         if target.and_then(|path| path.canonicalize_utf8().ok()) != checkout.git_dir.canonicalize_utf8().ok() {
@@ -47,8 +50,15 @@ impl GitVcs {
     /// The worktree, for calls that read no configuration which matters.
     pub(super) fn unchecked(&self, worktree: &Utf8Path) -> Result<Checkout, VcsError> {
         let git_dir = registered(&self.common, worktree).filter(|_| worktree.is_dir());
+        let git_dir = git_dir.or_else(|| self.is_main(worktree).then(|| self.common.clone()));
         let git_dir = git_dir.ok_or_else(|| VcsError::Missing { what: format!("worktree {worktree}") })?;
         Ok(Checkout { repo: self.repo.worktree(worktree, &git_dir), git_dir })
+    }
+
+    /// Whether it is the tree that the repository itself lies in: a session on its own works there.
+    fn is_main(&self, worktree: &Utf8Path) -> bool {
+        let own = worktree.join(".git").canonicalize_utf8().ok();
+        own.is_some() && own == self.common.canonicalize_utf8().ok()
     }
 
     /// What stands at the path.

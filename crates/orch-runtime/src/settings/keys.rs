@@ -9,7 +9,6 @@ use super::problem::{self, nearest};
 use super::values::{Fit, Misfit, argv, count, misfit, names, prompt, span, switch, text, wrong_type};
 use super::{AgentSettings, Settings, SettingsError, SettingsProblem};
 use crate::environment::is_forge_token;
-use crate::template::placeholders;
 
 /// The agents that need no `command`.
 const BUILT_IN: [&str; 5] = ["codex", "claude", "gemini", "opencode", "shell"];
@@ -17,7 +16,7 @@ const BUILT_IN: [&str; 5] = ["codex", "claude", "gemini", "opencode", "shell"];
 /// The tables at the top.
 const GROUPS: [&str; 6] = ["agents", "env", "verify", "notify", "heal", "git"];
 
-/// What a command may contain in braces; `resume` alone knows the last.
+/// What a command may contain in braces.
 const PLACEHOLDERS: [&str; 8] =
     ["prompt", "prompt_file", "model", "model_tier", "worktree", "task_id", "attempt", "session_id"];
 
@@ -196,8 +195,8 @@ fn is_leaf(path: &[String]) -> bool {
 
 fn set_field(agent: &mut AgentSettings, field: &str, rest: &[&str], value: &Spanned<DeValue<'_>>) -> Fit<()> {
     match (field, rest) {
-        ("command", []) => agent.command = Some(agent_argv(value, &PLACEHOLDERS[..7])?),
-        ("resume", []) => agent.resume = Some(agent_argv(value, &PLACEHOLDERS)?),
+        ("command", []) => agent.command = Some(agent_argv(value)?),
+        ("resume", []) => agent.resume = Some(agent_argv(value)?),
         ("prompt", []) => agent.prompt = Some(prompt(value)?),
         ("env", []) => agent.env = Some(names(value)?),
         ("poke", []) => agent.poke = Some(text(value)?),
@@ -235,14 +234,10 @@ fn unknown(path: &[&str]) -> Fit<()> {
     Err(Misfit("there is no such key".to_owned(), Some(help)))
 }
 
-fn agent_argv(value: &Spanned<DeValue<'_>>, known: &[&str]) -> Fit<Vec<String>> {
-    let argv = argv(value, known)?;
+fn agent_argv(value: &Spanned<DeValue<'_>>) -> Fit<Vec<String>> {
+    let argv = argv(value, &PLACEHOLDERS)?;
     if argv.is_empty() {
         return misfit("it must name a program");
-    }
-    let foreign = |name: &&str| PLACEHOLDERS.contains(name) && !known.contains(name);
-    if let Some(name) = argv.iter().flat_map(|arg| placeholders(arg)).find(foreign) {
-        return misfit(&format!("{{{name}}} is known in `resume` only"));
     }
     Ok(argv)
 }

@@ -170,11 +170,9 @@ command = []
 resume = ["", 1]
 [agents.bare]
 [agents."c d"]
-[agents.early]
-command = ["e", "{session_id}"]
 [colours]
 "#;
-    insta::assert_snapshot!(problems(text), @r##"
+    insta::assert_snapshot!(problems(text), @r#"
     /w/orch.toml:1:1: colour: there is no such key; the tables are agents, env, verify, notify, heal, git
     /w/orch.toml:2:10: heal.suspect_aftr: there is no such key; was `heal.suspect_after` meant?
     /w/orch.toml:2:31: heal.poke_after: it must be a duration in quotes, not an integer; write a duration such as "250ms", "90s", "5m" or "1h30m"
@@ -199,11 +197,10 @@ command = ["e", "{session_id}"]
     /w/orch.toml:22:1: agents.empty.command: it must name a program
     /w/orch.toml:23:1: agents.empty.resume: it must be a text, not an integer; put it in quotes
     /w/orch.toml:25:9: agents.c d: an agent's name has 1 to 64 letters, digits, '.', '_' or '-'
-    /w/orch.toml:27:1: agents.early.command: {session_id} is known in `resume` only
-    /w/orch.toml:28:2: colours: there is no such key; the tables are agents, env, verify, notify, heal, git
+    /w/orch.toml:26:2: colours: there is no such key; the tables are agents, env, verify, notify, heal, git
     /w/orch.toml:24: agents.bare: agent "bare" has no command; add `command = ["program", …]` to [agents.bare]
     /w/orch.toml:18: agents.codx.poke: agent "codx" has no command; add `command = ["program", …]` to [agents.codx], or was `codex` meant?
-    "##);
+    "#);
 }
 
 #[test]
