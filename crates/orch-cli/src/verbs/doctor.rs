@@ -91,7 +91,7 @@ async fn git() -> Check {
 }
 
 fn tmux() -> Check {
-    let install = "install tmux 3.2 or newer, or set \"executor\": \"pty\"";
+    let install = "agents run on PTYs without it; install tmux 3.2 or newer to run them there";
     let output = Command::new("tmux").arg("-V").stdin(Stdio::null()).output();
     match output {
         Err(error) => Check::new("tmux", Health::Warning, &format!("it cannot be run: {error}"), install),
