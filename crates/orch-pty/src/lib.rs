@@ -23,7 +23,8 @@
 //! # Limits
 //! A terminal hands a program that reads by lines at most 4095 bytes of one line: longer ones are refused.
 //! A session takes about 24 bytes for each character cell of its two screens, and as much for each of the
-//! 200 rows of history that it uses. Logs keep what was printed last, one to two times their limit.
+//! 200 rows of history that it uses. Each start is a fork of the host, whose price grows with that memory:
+//! about 1 ms at first, 3 ms with 200 sessions, near 30 ms with 1000. Logs keep what was printed last, one to two times their limit.
 
 mod attachment;
 mod entry;
