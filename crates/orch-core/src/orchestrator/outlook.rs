@@ -9,7 +9,7 @@ use super::dispatch::{Queues, meets, reached};
 use crate::effect::Effect;
 use crate::graph::{EdgeKind, TaskGraph};
 use crate::id::TaskId;
-use crate::state::{State, TaskState};
+use crate::state::{Session, State, TaskState};
 use crate::status::Status;
 
 /// Where a whole run stands.
@@ -117,6 +117,11 @@ fn is_met(state: &State, id: &TaskId) -> bool {
     state.tasks.get(id).is_none_or(meets)
 }
 
+/// Whether a process runs that needs nobody; that of a paused task goes on, and its end is taken in.
+fn is_at_work(task: &TaskState) -> bool {
+    !task.needs_human && task.session.as_ref().is_some_and(Session::is_live)
+}
+
 impl Orchestrator {
     /// What a task waits for before it may start; empty once it has begun.
     pub fn blockers(&self, id: &TaskId) -> Vec<Blocker> {
@@ -153,12 +158,9 @@ impl Orchestrator {
         if self.state.open.values().any(|open| !matches!(open.effect, Effect::Notify(_))) {
             return Outlook::Working;
         }
-        // A paused agent goes on, and its end is taken in.
-        let lives = |task: &TaskState| {
-            task.session.as_ref().is_some_and(|session| session.is_live() && self.eyes.exit_of(session).is_none())
-        };
-        let works = |id: &TaskId| self.state.tasks.get(id).is_some_and(|task| !self.is_paused(task) || lives(task));
-        if self.queues.slots().any(works) {
+        let mut slots = self.queues.slots().filter_map(|id| self.state.tasks.get(id));
+        let mut sessions = self.queues.sessions().filter_map(|id| self.state.tasks.get(id));
+        if slots.any(|task| !self.is_paused(task)) || sessions.any(is_at_work) {
             return Outlook::Working;
         }
         let mut all_reached = true;

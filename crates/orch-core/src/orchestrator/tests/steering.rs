@@ -22,6 +22,7 @@ pub(super) const CASES: &[Case] = cases![
     everything_paused,
     paused_while_prompted,
     paused_after_its_end,
+    paused_for_good,
     person_types_into_it,
     merged_is_final,
 ];
@@ -369,6 +370,21 @@ fn exits_are_taken_in_while_paused() {
     00:31:00 t1 complete -> pr_open
     00:31:00 t1 pr_open -> merged
     Goal
+    ");
+}
+
+fn paused_for_good() -> Scenario {
+    solo(|_| slow()).say(mins(1), Some("t1"), UserVerb::Pause)
+}
+
+#[test]
+fn a_run_goes_on_while_a_paused_agent_works() {
+    insta::assert_snapshot!(told(paused_for_good()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:01:00 t1 a person says Pause
+    00:08:00 t1 claimsDone => verify: 1 commit over the start, clean, at 759e296ea4
+    NeedsPerson
     ");
 }
 
