@@ -263,11 +263,7 @@ impl Orchestrator {
                 "committed and clean; no verify command is set",
             );
         }
-        let running = self.queues.sessions().filter(|other| {
-            let session = self.state.tasks.get(*other).and_then(|state| state.session.as_ref());
-            session.is_some_and(|session| session.purpose == Purpose::Verify)
-        });
-        if running.count() >= self.config.limits.verify_parallel.max(1) as usize {
+        if self.queues.verifying() >= self.config.limits.verify_parallel.max(1) as usize {
             return Next::Nothing;
         }
         Next::effect(Effect::Launch {

@@ -8,7 +8,7 @@ use crate::graph::TaskGraph;
 use crate::id::{AttemptNo, LaunchId, TaskId};
 use crate::plan::{Gate, Plan, SameFile, TaskSpec};
 use crate::record::{Record, StatusRecord, Todo};
-use crate::state::{State, TaskState};
+use crate::state::{Session, State, TaskState};
 use crate::status::Status;
 use crate::time::Timestamp;
 
@@ -29,6 +29,8 @@ pub(super) struct Queues {
     launches: BTreeMap<LaunchId, TaskId>,
     /// Tasks that wait for their turn to verify.
     unverified: BTreeSet<TaskId>,
+    /// Tasks that have it.
+    verifying: BTreeSet<TaskId>,
     /// Open pull requests that nothing of orch's keeps from being merged, by rank.
     mergeable: BTreeMap<usize, TaskId>,
     /// Pull requests on their way into the base.
@@ -71,8 +73,9 @@ impl Queues {
         self.launches.get(&launch)
     }
 
-    pub(super) fn unverified(&self) -> impl Iterator<Item = &TaskId> {
-        self.unverified.iter()
+    /// How many tasks have a turn to verify.
+    pub(super) fn verifying(&self) -> usize {
+        self.verifying.len()
     }
 
     pub(super) fn mergeable(&self) -> impl Iterator<Item = &TaskId> {
@@ -136,14 +139,13 @@ impl Queues {
         let moving = is_moving(state, task);
         is(open && !moving && idle && task.unanswered.is_none() && !task.in_base, &mut self.mergeable);
         let has = |wanted: bool, set: &mut BTreeSet<TaskId>| {
-            if wanted {
-                set.insert(id.clone())
-            } else {
-                set.remove(id)
-            };
+            if wanted { set.insert(id.clone()) } else { set.remove(id) }
         };
         has(open && moving, &mut self.lane);
         has(waits_to_verify(task), &mut self.unverified);
+        if has(is_verifying(task), &mut self.verifying) && !is_verifying(task) {
+            dirty.extend(self.unverified.iter().cloned());
+        }
         has(task.status.is_open() && !task.needs_human, &mut self.slots);
         has(holds_lease(task), &mut self.leases);
         let launch = task.session.as_ref().map(|session| session.launch);
@@ -192,6 +194,12 @@ fn waits_to_verify(task: &TaskState) -> bool {
     verify && task.session.is_none() && task.open.is_none()
 }
 
+/// Whether a task has a turn to verify; who needs a person, or ended and is paused, gives it back.
+fn is_verifying(task: &TaskState) -> bool {
+    let held = |session: &Session| task.needs_human || task.paused && session.ended.is_some();
+    task.session.as_ref().is_some_and(|session| session.purpose == Purpose::Verify && !held(session))
+}
+
 /// Whether an edge from this task is met.
 pub(super) fn meets(task: &TaskState) -> bool {
     task.status.meets_edges() || task.skipped
@@ -219,7 +227,7 @@ impl Orchestrator {
             return false;
         }
         let mut moved = false;
-        while self.queues.slots.len() < self.max_parallel() as usize {
+        while !self.is_full() {
             let mut candidates = self.queues.retrying.values().chain(self.queues.waiting.values());
             let Some(task) = candidates.find(|task| self.may_start(task, pass)).cloned() else { break };
             self.open_attempt(pass, task);
@@ -230,15 +238,19 @@ impl Orchestrator {
 
     fn may_start(&self, task: &TaskId, pass: &Pass<'_>) -> bool {
         let Some((plan, spec, state)) = self.spec(task) else { return false };
-        let due = state.not_before.is_none_or(|at| at <= pass.now.wall);
-        if plan.settings.same_file == SameFile::Explicit {
-            return due;
-        }
-        due && !self
-            .queues
-            .leases
-            .iter()
-            .any(|other| other != task && self.spec(other).is_some_and(|(_, held, _)| held.files.overlaps(&spec.files)))
+        state.not_before.is_none_or(|at| at <= pass.now.wall) && !self.is_leased(plan, spec)
+    }
+
+    /// Whether another task holds the lease of files that this one touches.
+    pub(super) fn is_leased(&self, plan: &Plan, spec: &TaskSpec) -> bool {
+        let overlaps = |other: &TaskId| self.spec(other).is_some_and(|(_, held, _)| held.files.overlaps(&spec.files));
+        let mut others = self.queues.leases.iter().filter(|other| **other != spec.id);
+        plan.settings.same_file == SameFile::Serialize && others.any(overlaps)
+    }
+
+    /// Whether every slot is taken.
+    pub(super) fn is_full(&self) -> bool {
+        self.queues.slots.len() >= self.max_parallel() as usize
     }
 
     fn open_attempt(&mut self, pass: &mut Pass<'_>, task: TaskId) {

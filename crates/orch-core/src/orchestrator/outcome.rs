@@ -32,11 +32,7 @@ impl Orchestrator {
                 let effect = Effect::Forget { launch: *launch };
                 self.record(pass, None, Record::Effect { effect });
             }
-            Effect::Forget { launch } => {
-                self.eyes.forget(*launch);
-                // A verify slot may be free now.
-                pass.dirty.extend(self.queues.unverified().cloned());
-            }
+            Effect::Forget { launch } => self.eyes.forget(*launch),
             Effect::MergePull(_) if well => self.eyes.doubt_pulls(),
             Effect::OpenPull(_) | Effect::UpdatePull { .. } | Effect::Push(_) | Effect::MergePull(_) => {
                 if let Some(id) = task {

@@ -177,8 +177,11 @@ impl Orchestrator {
             all_reached = false;
             let behind_gate = phase_stopped.is_some_and(|phase| phase < spec.phase);
             let behind_task = self.graph.predecessors(id).into_iter().any(|edge| stopped.contains(edge.from()));
+            // Whoever holds a slot or a lease by now waits for a person.
+            let starts = !task.status.has_begun() || task.status == Status::Error;
             let held = task.needs_human
                 || self.is_paused(task)
+                || starts && (self.is_full() || self.is_leased(plan, spec))
                 || !task.status.has_begun() && (behind_gate || behind_task)
                 || task.status == Status::PrOpen && self.config.auto_merge && behind_task;
             if !held {

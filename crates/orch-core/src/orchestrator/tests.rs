@@ -8,6 +8,8 @@ mod losing;
 mod merging;
 mod proof;
 mod publishing;
+mod random;
+mod scale;
 mod scheduling;
 mod steering;
 mod tables;

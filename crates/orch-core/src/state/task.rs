@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Delivery, Session};
-use crate::backend::{Commit, Fingerprint, Key, Prepared, Pull, SessionInput};
+use crate::backend::{Commit, Fingerprint, Key, Prepared, Pull, PullState, SessionInput};
 use crate::effect::{Effect, Failure, Purpose};
 use crate::heal::Signal;
 use crate::id::{AttemptNo, EffectId, LaunchId, Sha, TaskId};
@@ -202,6 +202,9 @@ impl TaskState {
             Status::PrOpen => {
                 self.verified = change.sha.clone().or(self.verified.take());
                 self.needs_human = false;
+                if let Some(pull) = &mut self.pull {
+                    pull.state = PullState::Open;
+                }
             }
             Status::Merged => {
                 self.in_base = true;

@@ -71,7 +71,8 @@ impl MockForge {
         }
     }
 
-    /// Opens a closed pull request again as a person would; does nothing to others.
+    /// Opens a closed pull request again as a person would; does nothing to others, nor when its branch
+    /// has a newer one that is not closed.
     pub fn reopen(&self, number: PullNumber) {
         self.world.lock().reopen_pull(number);
     }
@@ -90,8 +91,7 @@ impl Forge for MockForge {
     async fn find(&self, heads: &[BranchName]) -> Result<Vec<Pull>, ForgeError> {
         let subject: Vec<&str> = heads.iter().map(BranchName::as_str).collect();
         self.world.perform(Operation::Find, &subject.join(" "), |state, _| {
-            let all = state.all_pulls();
-            Ok(heads.iter().filter_map(|head| all.iter().rev().find(|pull| pull.head == *head).cloned()).collect())
+            Ok(heads.iter().filter_map(|head| state.newest_pull(head)).collect())
         })
     }
 

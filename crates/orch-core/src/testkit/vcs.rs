@@ -2,6 +2,7 @@
 
 mod graph;
 mod port;
+mod remote;
 mod repository;
 mod sabotage;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use camino::Utf8PathBuf;
 
 pub(super) use graph::{Graph, Merge, Node, merge_trees};
 pub use port::MockVcs;
+use remote::Remote;
 pub use repository::MockRepository;
 use worktree::Worktree;
 
@@ -25,10 +27,7 @@ pub(super) struct Repo {
     pub(super) graph: Graph,
     /// The remote's HEAD.
     pub(super) base: BranchName,
-    /// Branches at the remote.
-    pub(super) remote: BTreeMap<BranchName, Sha>,
-    /// Branches that the remote had when it was last talked to.
-    tracking: BTreeMap<BranchName, Sha>,
+    pub(super) remote: Remote,
     /// Branches here.
     local: BTreeMap<BranchName, Sha>,
     /// Saved work, by full ref name.

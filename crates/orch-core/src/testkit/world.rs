@@ -170,6 +170,11 @@ impl World {
         self.lock().sessions.doubles.clone()
     }
 
+    /// The launches whose own process lives, with or without a session.
+    pub fn running(&self) -> Vec<LaunchId> {
+        self.lock().sessions.running()
+    }
+
     /// Whether a process of that pid lives.
     pub fn alive(&self, pid: u32) -> bool {
         self.lock().sessions.alive(pid)

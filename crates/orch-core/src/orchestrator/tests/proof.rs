@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Case, all_cases};
 use crate::backend::PullState;
 use crate::graph::TaskGraph;
-use crate::id::{Seq, TaskId};
+use crate::id::{BranchName, LaunchId, Seq, TaskId};
 use crate::orchestrator::Outlook;
 use crate::orchestrator::dispatch::{meets, reached};
 use crate::plan::{Plan, SameFile};
@@ -20,13 +20,17 @@ use crate::testkit::Story;
 /// - an attempt opens only with a free slot, a free lease, met edges and an open gate;
 /// - attempts fail at most as often as the limits allow, but for what a person asked for;
 /// - when nothing goes on, no effect is open;
-/// - no two processes of one task were alive at once, and no branch has two open or merged pull requests.
+/// - no two processes of one task were alive at once, and no branch has two open or merged pull requests;
+/// - no process lives that the state does not know, what is merged is in the base, and who needs a person says why.
 pub(super) fn check(story: &Story) {
     let mut state = State::default();
+    let mut graph = None;
     for (entry, seq) in story.journal.iter().zip(1..) {
         assert_eq!(entry.seq, Seq(seq), "the journal has a gap\n{story}");
-        if let (Record::Status(change), Some(task)) = (&entry.record, &entry.task) {
-            check_move(&state, task, change, story);
+        match (&entry.record, &entry.task, &graph) {
+            (Record::Plan { plan, .. }, _, _) => graph = Some(TaskGraph::build(plan).expect("no cycle")),
+            (Record::Status(change), Some(task), Some(graph)) => check_move(&state, graph, task, change, story),
+            _ => {}
         }
         state.apply(entry);
     }
@@ -39,9 +43,33 @@ pub(super) fn check(story: &Story) {
     for pull in story.world.forge().pulls().into_iter().filter(|pull| pull.state != PullState::Closed) {
         assert!(heads.insert(pull.head.clone()), "a second pull request of {}\n{story}", pull.head);
     }
+    check_end(story);
 }
 
-fn check_move(state: &State, id: &TaskId, change: &StatusRecord, story: &Story) {
+fn check_end(story: &Story) {
+    let state = &story.state;
+    if story.outlook != Outlook::Working {
+        let sessions = state.tasks.values().filter_map(|task| task.session.as_ref());
+        let known: BTreeSet<LaunchId> = sessions.map(|session| session.launch).collect();
+        let running = story.world.running();
+        assert!(running.iter().all(|launch| known.contains(launch)), "{running:?} live, {known:?} are known\n{story}");
+    }
+    if story.outlook == Outlook::NeedsPerson {
+        let waits = state.paused || state.tasks.values().any(|task| task.needs_human || task.paused);
+        assert!(waits, "nobody is needed\n{story}");
+    }
+    let main = BranchName::parse("main").expect("a branch");
+    let base = story.world.repository().remote_history(&main);
+    for (id, task) in &state.tasks {
+        assert!(!task.needs_human || task.reason.is_some(), "{id} needs a person and does not say why\n{story}");
+        // People may merge into the branch of a predecessor.
+        let merged = task.pull.as_ref().filter(|pull| task.status == Status::Merged && pull.base == main);
+        let merged = merged.and_then(|pull| pull.merge_sha.clone());
+        assert!(merged.is_none_or(|sha| base.contains(&sha)), "{id} is not in the base\n{story}");
+    }
+}
+
+fn check_move(state: &State, graph: &TaskGraph, id: &TaskId, change: &StatusRecord, story: &Story) {
     let (Some(task), Some(plan)) = (state.tasks.get(id), &state.plan) else { panic!("{id} is unknown\n{story}") };
     assert_eq!(task.status, change.from, "{id} moves from where it is not\n{story}");
     assert!(
@@ -62,7 +90,7 @@ fn check_move(state: &State, id: &TaskId, change: &StatusRecord, story: &Story) 
     assert!(slots < plan.settings.max_parallel as usize, "no slot for {id}\n{story}");
     check_lease(state, plan, id, story);
     if change.from == Status::Pending {
-        check_order(state, plan, id, story);
+        check_order(state, plan, graph, id, story);
     }
 }
 
@@ -75,13 +103,13 @@ fn check_lease(state: &State, plan: &Plan, id: &TaskId, story: &Story) {
         let alive = task.session.is_some() && !matches!(task.status, Status::Complete | Status::PrOpen);
         task.status.is_open() && !task.needs_human || alive
     };
-    for other in plan.tasks.iter().filter(|other| other.id != *id && other.files.overlaps(files)) {
-        assert!(!working(&state.tasks[&other.id]), "{id} begins while {} holds its files\n{story}", other.id);
+    let others = plan.tasks.iter().filter(|other| other.id != *id && working(&state.tasks[&other.id]));
+    for other in others {
+        assert!(!other.files.overlaps(files), "{id} begins while {} holds its files\n{story}", other.id);
     }
 }
 
-fn check_order(state: &State, plan: &Plan, id: &TaskId, story: &Story) {
-    let graph = TaskGraph::build(plan).expect("no cycle");
+fn check_order(state: &State, plan: &Plan, graph: &TaskGraph, id: &TaskId, story: &Story) {
     for edge in graph.predecessors(id) {
         assert!(meets(&state.tasks[edge.from()]), "{id} begins before {}\n{story}", edge.from());
     }
@@ -94,7 +122,7 @@ fn check_order(state: &State, plan: &Plan, id: &TaskId, story: &Story) {
 /// What a story comes to: every task's end, and what is merged.
 pub(super) fn end(story: &Story) -> String {
     let tasks: BTreeMap<&TaskId, String> = story.state.tasks.iter().map(|(id, task)| (id, standing(task))).collect();
-    let main = crate::id::BranchName::parse("main").expect("a branch");
+    let main = BranchName::parse("main").expect("a branch");
     let merged = story.world.repository().remote_files(&main);
     format!("{:?}\n{tasks:#?}\n{merged:#?}", story.outlook)
 }

@@ -20,6 +20,7 @@ pub(super) const CASES: &[Case] = cases![
     branch_is_taken_at_the_remote,
     pull_request_is_closed,
     pull_request_is_closed_and_reopened,
+    reopened_for_orch,
     closed_and_tried_again,
     merged_by_hand_while_running,
     merged_by_hand,
@@ -231,6 +232,32 @@ fn a_reopened_pull_request_is_followed_again() {
     00:03:00 t1 pr_open -> error: the pull request was closed without a merge
     00:10:00 t1 error -> pr_open
     00:20:00 t1 pullMerged => accept: its work is in the base
+    00:20:00 t1 pr_open -> merged
+    Goal
+    ");
+}
+
+fn reopened_for_orch() -> Scenario {
+    let scenario = solo(|_| good());
+    scenario.world().forge().set_new_checks(Checks::Pending);
+    scenario
+        .at(mins(3), |world| world.forge().close(pull(1)))
+        .at(mins(10), |world| world.forge().reopen(pull(1)))
+        .at(mins(20), |world| world.forge().set_checks(pull(1), Checks::Passed))
+}
+
+#[test]
+fn who_reopens_a_pull_request_was_the_person_needed() {
+    insta::assert_snapshot!(told(reopened_for_orch()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t1 verified => accept: committed and clean; no verify command is set
+    00:01:00 t1 running -> complete
+    00:01:00 t1 complete -> pr_open
+    00:03:00 t1 pullClosed => escalate: the pull request was closed without a merge
+    00:03:00 t1 pr_open -> error: the pull request was closed without a merge
+    00:10:00 t1 error -> pr_open
     00:20:00 t1 pr_open -> merged
     Goal
     ");

@@ -20,6 +20,8 @@ pub(super) const CASES: &[Case] = cases![
     start_point_conflicts,
     predecessor_is_skipped_while_running,
     rework_waits_for_the_lease,
+    lease_is_held_for_a_person,
+    slot_is_held_by_a_paused_task,
 ];
 
 fn seed_example() -> Scenario {
@@ -357,6 +359,54 @@ fn rework_waits_for_files_that_others_work_on() {
     00:40:00 t2 pullMerged => accept: its work is in the base
     00:40:00 t2 pr_open -> merged
     Goal
+    ");
+}
+
+/// `t1` is sent back while `t2`, on the same file, waits for a person.
+fn lease_is_held_for_a_person() -> Scenario {
+    let tasks = vec![task("t1", 0, &["a"], &[]), task("t2", 0, &["a"], &[])];
+    play(plan(tasks), |spec| match task_of(spec) {
+        "t2" => Script::new().ask("Delete everything? [y/n]", "n\r").exit(0),
+        _ => good(),
+    })
+    .goal(Status::PrOpen)
+    .at(mins(2), |world| world.forge().request_changes(super::cast::pull(1), Some("no tabs")))
+}
+
+#[test]
+fn nobody_waits_for_a_lease_that_a_person_must_free() {
+    insta::assert_snapshot!(told(lease_is_held_for_a_person()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t2 pending -> blocked: waits for t1 (same file)
+    00:00:00 t1 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t1 verified => accept: committed and clean; no verify command is set
+    00:01:00 t1 running -> complete
+    00:01:00 t2 blocked -> pending
+    00:01:00 t2 pending -> running (attempt 1)
+    00:01:00 t1 complete -> pr_open
+    00:01:00 t2 dialog => escalate: a dialog that no blind key may answer: Delete everything? [y/n]
+    00:01:00 t2 running -> stuck: a dialog that no blind key may answer: Delete everything? [y/n]
+    00:02:00 t1 changesRequested => rework: changes were requested: no tabs; round 1 of 3
+    00:02:00 t1 pr_open -> error: changes were requested: no tabs
+    NeedsPerson
+    ");
+}
+
+fn slot_is_held_by_a_paused_task() -> Scenario {
+    let mut plan = many(2);
+    plan.settings.max_parallel = 1;
+    play(plan, |_| good()).say(secs(30), Some("t1"), UserVerb::Pause)
+}
+
+#[test]
+fn nobody_waits_for_a_slot_that_a_person_must_free() {
+    insta::assert_snapshot!(told(slot_is_held_by_a_paused_task()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:00:30 t1 a person says Pause
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    NeedsPerson
     ");
 }
 

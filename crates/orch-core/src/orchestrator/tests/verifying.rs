@@ -2,7 +2,8 @@
 
 use super::cast::{commits, diligent, good, is_verify, many, mins, one, play, secs, verified};
 use super::{Case, cases, told};
-use crate::testkit::{Scenario, Script};
+use crate::record::UserVerb;
+use crate::testkit::{Failure, Operation, Scenario, Script};
 
 pub(super) const CASES: &[Case] = cases![
     claim_holds,
@@ -11,6 +12,7 @@ pub(super) const CASES: &[Case] = cases![
     one_verifies_at_a_time,
     verify_is_lost,
     tree_changes_while_verified,
+    paused_after_its_verification,
 ];
 
 fn claim_holds() -> Scenario {
@@ -157,5 +159,53 @@ fn what_was_verified_is_what_counts() {
     00:02:10 t1 complete -> pr_open
     00:02:10 t1 pr_open -> merged
     Goal
+    ");
+}
+
+fn paused_after_its_verification() -> Scenario {
+    play(verified(many(2)), diligent).say(secs(65), Some("t1"), UserVerb::Pause)
+}
+
+#[test]
+fn a_paused_task_gives_its_turn_to_verify_back() {
+    insta::assert_snapshot!(told(paused_after_its_verification()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:00:00 t2 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t2 claimsDone => verify: 1 commit over the start, clean, at 0c5337ccfa
+    00:01:05 t1 a person says Pause
+    00:01:10 t1 verified => accept: the verify command passed at a4153b671d
+    00:01:10 t1 running -> complete
+    00:01:20 t2 verified => accept: the verify command passed at 0c5337ccfa
+    00:01:20 t2 running -> complete
+    00:01:20 t2 complete -> pr_open
+    00:01:20 t2 pr_open -> merged
+    NeedsPerson
+    ");
+}
+
+/// Not among the cases: after a crash another call than the one meant would fail.
+fn verification_that_cannot_be_ended() -> Scenario {
+    play(verified(many(2)), diligent).at(secs(65), |world| world.fail(Operation::End, 1, Failure::Refused))
+}
+
+#[test]
+fn who_needs_a_person_gives_the_turn_to_verify_back() {
+    insta::assert_snapshot!(told(verification_that_cannot_be_ended()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:00:00 t2 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t2 claimsDone => verify: 1 commit over the start, clean, at 0c5337ccfa
+    00:01:10 t1 verified => accept: the verify command passed at a4153b671d
+    00:01:10 t1 running -> complete
+    00:01:10 t1 broken => escalate: end: End was refused: a fault on order
+    00:01:10 t1 complete -> error: end: End was refused: a fault on order
+    00:01:20 t2 verified => accept: the verify command passed at 0c5337ccfa
+    00:01:20 t2 running -> complete
+    00:01:20 t2 complete -> pr_open
+    00:01:20 t2 pr_open -> merged
+    NeedsPerson
     ");
 }

@@ -83,6 +83,10 @@ impl Sessions {
         }
     }
 
+    pub(in crate::testkit) fn running(&self) -> Vec<LaunchId> {
+        self.processes.values().filter(|process| process.leader).map(|process| process.launch).collect()
+    }
+
     pub(in crate::testkit) fn alive(&self, pid: u32) -> bool {
         self.processes.contains_key(&pid)
     }

@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 
 use crate::backend::{Checks, ForgeError, MergeMethod, MergeSpec, Pull, PullChange, PullSpec, PullState};
-use crate::id::{PullNumber, Sha};
+use crate::id::{BranchName, PullNumber, Sha};
 use crate::testkit::vcs::{Merge, Node, merge_trees};
 use crate::testkit::world::State;
 
 pub(in crate::testkit) struct Pulls {
     by_number: BTreeMap<PullNumber, Entry>,
+    /// The newest of each head.
+    by_head: BTreeMap<BranchName, PullNumber>,
     pub(super) new_checks: Checks,
 }
 
 impl Default for Pulls {
     fn default() -> Self {
-        Self { by_number: BTreeMap::new(), new_checks: Checks::None }
+        Self { by_number: BTreeMap::new(), by_head: BTreeMap::new(), new_checks: Checks::None }
     }
 }
 
@@ -42,9 +44,13 @@ impl State {
         numbers.into_iter().filter_map(|number| self.see_pull(number).ok()).collect()
     }
 
+    pub(super) fn newest_pull(&mut self, head: &BranchName) -> Option<Pull> {
+        let number = *self.pulls.by_head.get(head)?;
+        self.see_pull(number).ok()
+    }
+
     pub(super) fn open_pull(&mut self, spec: &PullSpec) -> Result<Pull, ForgeError> {
-        let known = self.all_pulls().into_iter().rev().find(|pull| pull.head == spec.head);
-        if let Some(pull) = known.filter(|pull| pull.state != PullState::Closed) {
+        if let Some(pull) = self.newest_pull(&spec.head).filter(|pull| pull.state != PullState::Closed) {
             return Ok(pull);
         }
         let refused =
@@ -70,6 +76,7 @@ impl State {
             draft: spec.draft,
         };
         let entry = Entry { pull, title: spec.title.clone(), body: spec.body.clone() };
+        self.pulls.by_head.insert(spec.head.clone(), number);
         self.pulls.by_number.insert(number, entry);
         self.see_pull(number)
     }
@@ -96,7 +103,10 @@ impl State {
     }
 
     pub(super) fn reopen_pull(&mut self, number: PullNumber) {
-        self.turn_pull(number, PullState::Closed, PullState::Open);
+        let newest = self.see_pull(number).ok().and_then(|pull| self.newest_pull(&pull.head));
+        if newest.is_some_and(|newest| newest.number == number || newest.state == PullState::Closed) {
+            self.turn_pull(number, PullState::Closed, PullState::Open);
+        }
     }
 
     fn turn_pull(&mut self, number: PullNumber, from: PullState, to: PullState) {
@@ -174,8 +184,8 @@ impl State {
                 pull.merge_sha = Some(base.clone());
             } else {
                 let graph = &self.repo.graph;
-                let fork = graph.merge_base(base, head).map(|fork| graph.tree(&fork)).unwrap_or_default();
-                pull.mergeable = Some(merge_trees(&fork, &graph.tree(base), &graph.tree(head)).is_ok());
+                pull.mergeable =
+                    Some(merge_trees(&graph.common(base, head), &graph.tree(base), &graph.tree(head)).is_ok());
             }
         }
         Ok(pull.clone())

@@ -57,7 +57,7 @@ impl ForgeHarness for MockForgeHarness {
     async fn count(&self, branch: &BranchName) -> usize {
         let world = self.world();
         let state = world.lock();
-        state.repo.remote.get(branch).map_or(0, |tip| state.repo.graph.ancestors(tip).len())
+        state.repo.remote.get(branch).map_or(0, |tip| state.repo.graph.history(tip).len())
     }
 
     async fn merge_by_hand(&self, branch: &BranchName, into: &BranchName) {

@@ -18,7 +18,15 @@ pub(in crate::testkit) struct Node {
 
 #[derive(Default)]
 pub(in crate::testkit) struct Graph {
-    nodes: BTreeMap<Sha, Node>,
+    /// In the order in which they were made: nothing contains what comes after it.
+    commits: Vec<Commit>,
+    places: BTreeMap<Sha, usize>,
+}
+
+struct Commit {
+    sha: Sha,
+    node: Node,
+    parents: Vec<usize>,
 }
 
 impl Graph {
@@ -28,40 +36,82 @@ impl Graph {
         let files = node.tree.iter().map(|(path, content)| format!("{path}\0{}\0{content}\n", content.len()));
         let text = format!("{}\n{}\n{}", node.at, node.message, parents.chain(files).collect::<Vec<_>>().concat());
         let sha = digest(&text);
-        self.nodes.entry(sha.clone()).or_insert(node);
+        if !self.places.contains_key(&sha) {
+            let parents = node.parents.iter().filter_map(|parent| self.places.get(parent).copied()).collect();
+            self.places.insert(sha.clone(), self.commits.len());
+            self.commits.push(Commit { sha: sha.clone(), node, parents });
+        }
         sha
     }
 
     pub(in crate::testkit) fn node(&self, sha: &Sha) -> Option<&Node> {
-        self.nodes.get(sha)
+        self.places.get(sha).map(|place| &self.commits[*place].node)
     }
 
     pub(in crate::testkit) fn tree(&self, sha: &Sha) -> Tree {
-        self.nodes.get(sha).map(|node| node.tree.clone()).unwrap_or_default()
+        self.node(sha).map(|node| node.tree.clone()).unwrap_or_default()
     }
 
     /// The commit and all that it contains.
-    pub(in crate::testkit) fn ancestors(&self, sha: &Sha) -> BTreeSet<Sha> {
-        let (mut seen, mut open) = (BTreeSet::new(), vec![sha.clone()]);
-        while let Some(sha) = open.pop() {
-            if let Some(node) = self.nodes.get(&sha)
-                && seen.insert(sha)
-            {
-                open.extend(node.parents.iter().cloned());
-            }
+    pub(in crate::testkit) fn history(&self, sha: &Sha) -> BTreeSet<Sha> {
+        let (mut seen, mut open) = (BTreeSet::new(), BTreeSet::new());
+        open.extend(self.places.get(sha).copied());
+        while let Some(place) = open.pop_last() {
+            let commit = &self.commits[place];
+            seen.insert(commit.sha.clone());
+            open.extend(&commit.parents);
         }
         seen
     }
 
     pub(in crate::testkit) fn contains(&self, ancestor: &Sha, descendant: &Sha) -> bool {
-        self.ancestors(descendant).contains(ancestor)
+        let (Some(wanted), Some(from)) = (self.places.get(ancestor), self.places.get(descendant)) else { return false };
+        let mut open = BTreeSet::from([*from]);
+        while let Some(place) = open.pop_last().filter(|place| place >= wanted) {
+            if place == *wanted {
+                return true;
+            }
+            open.extend(&self.commits[place].parents);
+        }
+        false
     }
 
-    /// The newest commit that both contain.
-    pub(in crate::testkit) fn merge_base(&self, one: &Sha, other: &Sha) -> Option<Sha> {
-        let theirs = self.ancestors(other);
-        let common: Vec<Sha> = self.ancestors(one).into_iter().filter(|sha| theirs.contains(sha)).collect();
-        common.into_iter().max_by_key(|sha| self.ancestors(sha).len())
+    /// The files that two commits have in common, as git's recursive strategy sees it: several newest
+    /// common commits are merged first.
+    pub(in crate::testkit) fn common(&self, one: &Sha, other: &Sha) -> Tree {
+        let bases = self.merge_bases(one, other);
+        let Some((first, rest)) = bases.split_first() else { return Tree::new() };
+        rest.iter().fold(self.tree(first), |tree, next| {
+            let theirs = self.tree(next);
+            merge_trees(&self.common(first, next), &tree, &theirs).unwrap_or(tree)
+        })
+    }
+
+    /// The commits that both contain and that no other such commit contains, newest first.
+    fn merge_bases(&self, one: &Sha, other: &Sha) -> Vec<&Sha> {
+        let mut open: BTreeMap<usize, Reached> = BTreeMap::new();
+        let sides = [
+            (one, Reached { by_one: true, ..Reached::default() }),
+            (other, Reached { by_other: true, ..Reached::default() }),
+        ];
+        for (sha, from) in sides {
+            if let Some(place) = self.places.get(sha) {
+                open.entry(*place).or_default().add(from);
+            }
+        }
+        let mut bases = Vec::new();
+        while open.values().any(|reached| !reached.below_a_base) {
+            // What contains a commit comes after it, so by now all ways to this one are known.
+            let Some((place, mut reached)) = open.pop_last() else { break };
+            if reached.by_one && reached.by_other && !reached.below_a_base {
+                bases.push(&self.commits[place].sha);
+                reached.below_a_base = true;
+            }
+            for parent in &self.commits[place].parents {
+                open.entry(*parent).or_default().add(reached);
+            }
+        }
+        bases
     }
 
     /// Merges a tip into another by a new commit.
@@ -69,8 +119,7 @@ impl Graph {
     /// # Errors
     /// The files that conflict.
     pub(in crate::testkit) fn merge(&mut self, merge: &Merge<'_>) -> Result<Sha, Vec<String>> {
-        let base = merge.base.cloned().or_else(|| self.merge_base(merge.into, merge.tip));
-        let base = base.map(|base| self.tree(&base)).unwrap_or_default();
+        let base = merge.base.map_or_else(|| self.common(merge.into, merge.tip), |base| self.tree(base));
         let tree = merge_trees(&base, &self.tree(merge.into), &self.tree(merge.tip))?;
         let parents = vec![merge.into.clone(), merge.tip.clone()];
         Ok(self.add(Node { parents, tree, message: merge.message.to_owned(), at: merge.at }))
@@ -78,10 +127,9 @@ impl Graph {
 
     /// Commits from `start` (left out) to `head` along first parents, merges left out, oldest first.
     pub(in crate::testkit) fn own_commits(&self, start: &Sha, head: &Sha) -> Vec<(Sha, &Node)> {
-        let known = self.ancestors(start);
         let (mut commits, mut at) = (Vec::new(), Some(head.clone()));
-        while let Some(sha) = at.take_if(|sha| !known.contains(sha)) {
-            let Some(node) = self.nodes.get(&sha) else { break };
+        while let Some(sha) = at.take_if(|sha| !self.contains(sha, start)) {
+            let Some(node) = self.node(&sha) else { break };
             at = node.parents.first().cloned();
             if node.parents.len() < 2 {
                 commits.push((sha, node));
@@ -89,6 +137,22 @@ impl Graph {
         }
         commits.reverse();
         commits
+    }
+}
+
+/// From where a commit is reached.
+#[derive(Clone, Copy, Default)]
+struct Reached {
+    by_one: bool,
+    by_other: bool,
+    below_a_base: bool,
+}
+
+impl Reached {
+    fn add(&mut self, other: Self) {
+        self.by_one |= other.by_one;
+        self.by_other |= other.by_other;
+        self.below_a_base |= other.below_a_base;
     }
 }
 

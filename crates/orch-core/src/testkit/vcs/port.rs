@@ -99,7 +99,7 @@ impl Vcs for MockVcs {
 
 impl Repo {
     fn fetch(&mut self, base: &BranchName) -> Result<Sha, VcsError> {
-        self.tracking.clone_from(&self.remote);
+        self.remote.fetch();
         self.remote.get(base).cloned().ok_or_else(|| VcsError::Missing { what: format!("branch {base}") })
     }
 
@@ -247,8 +247,7 @@ impl Repo {
             let found = Some(tip.clone());
             return Err(VcsError::Moved { branch: spec.branch.clone(), found, expected: spec.sha.clone() });
         }
-        self.remote.insert(spec.branch.clone(), spec.sha.clone());
-        self.tracking.insert(spec.branch.clone(), spec.sha.clone());
+        self.remote.push(&spec.branch, &spec.sha);
         Ok(())
     }
 
@@ -275,7 +274,7 @@ impl Repo {
     /// Whether a commit is contained in a remote branch as last seen, in a saved ref or, if those count, in a local branch.
     fn kept(&self, sha: &Sha, locals_count: bool) -> bool {
         let local = self.local.values().filter(|_| locals_count);
-        let mut tips = self.tracking.values().chain(self.saved.values()).chain(local);
+        let mut tips = self.remote.tracked().chain(self.saved.values()).chain(local);
         tips.any(|tip| self.graph.contains(sha, tip))
     }
 

@@ -1,10 +1,11 @@
 //! What agents and other people do to the repository.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::graph::{Graph, Merge, Node, Tree};
+use super::remote::Remote;
 use super::worktree::Worktree;
 use super::{Made, Repo};
 use crate::backend::{Prepared, VcsError};
@@ -141,7 +142,7 @@ impl MockRepository {
         match sha {
             Some(sha) => state.repo.remote.insert(branch.clone(), sha.clone()),
             None => state.repo.remote.remove(branch),
-        };
+        }
     }
 
     /// Merges a branch into another at the remote by hand, as a person beside the forge would; `None` on conflict.
@@ -161,6 +162,12 @@ impl MockRepository {
         self.world.lock().repo.remote.get(branch).cloned()
     }
 
+    /// A branch's tip at the remote and every commit that it contains.
+    pub fn remote_history(&self, branch: &BranchName) -> BTreeSet<Sha> {
+        let state = self.world.lock();
+        state.repo.remote.get(branch).map(|tip| state.repo.graph.history(tip)).unwrap_or_default()
+    }
+
     /// Whether a commit is contained in another.
     pub fn contains(&self, ancestor: &Sha, descendant: &Sha) -> bool {
         self.world.lock().repo.graph.contains(ancestor, descendant)
@@ -178,8 +185,7 @@ impl Default for Repo {
         let mut repo = Self {
             graph: Graph::default(),
             base: base.clone(),
-            remote: [].into(),
-            tracking: [].into(),
+            remote: Remote::default(),
             local: [].into(),
             saved: [].into(),
             prepared: [].into(),

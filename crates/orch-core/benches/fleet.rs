@@ -1,0 +1,140 @@
+//! What the engine costs as plans grow: `cargo bench -p orch-core --features testkit --bench fleet`.
+//!
+//! Whole orchestrations in virtual time: agents commit at once, one in seven fails the first time, all
+//! is merged. What the engine takes is told apart from what the world in memory takes.
+
+#![expect(clippy::disallowed_types, reason = "a bench measures time")]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use orch_core::testkit::{Script, World, planned};
+use orch_core::{
+    AgentProfile, BranchName, Config, DefaultPolicy, EffectId, Input, Layout, Limits, LookPlan, Millis, Orchestrator,
+    Outlook, Plan, PlanSettings, Ports, Record, Seen, State, Status, Step,
+};
+
+/// Tasks that share a file run one after another: so many rows of them.
+const LANES: usize = 40;
+
+struct Run {
+    engine: Orchestrator,
+    ports: Ports,
+    world: World,
+    inputs: VecDeque<Input>,
+    records: usize,
+    deciding: Duration,
+}
+
+fn lane(number: usize) -> String {
+    format!("lane-{:02}.txt", number % LANES)
+}
+
+fn plan(count: usize) -> Plan {
+    let tasks = (0..count).map(|number| planned(&format!("t{number}"), 0, &[&lane(number)], &[]));
+    let settings = PlanSettings { agent: "bot".to_owned(), max_parallel: 16, ..PlanSettings::default() };
+    Plan { settings, phases: vec!["one".to_owned()], tasks: tasks.collect() }
+}
+
+fn world() -> World {
+    let world = World::new();
+    world.on_launch(|spec| {
+        let number: usize = spec.env["ORCH_TASK_ID"][1..].parse().expect("a number");
+        if number.is_multiple_of(7) && spec.env["ORCH_ATTEMPT"] == "1" {
+            return Script::new().exit(1);
+        }
+        Script::new().work(move |world, spec| {
+            world.repository().commit_files(&spec.cwd, "work", &[(&lane(number), &spec.env["ORCH_TASK_ID"])]);
+        })
+    });
+    world
+}
+
+impl Run {
+    fn new() -> Self {
+        let world = world();
+        let ports =
+            Ports { executor: Arc::new(world.executor()), vcs: Arc::new(world.vcs()), forge: Arc::new(world.forge()) };
+        let config = Config {
+            layout: Layout::new("/work"),
+            base: BranchName::parse("main").expect("a branch name"),
+            agents: BTreeMap::from([("bot".into(), AgentProfile::of_command("bot", vec!["bot".into()]))]),
+            limits: Limits::default(),
+            goal: Status::Merged,
+            auto_merge: true,
+            max_parallel: None,
+            notify: false,
+            version: "bench".into(),
+            pid: 1,
+        };
+        let engine = Orchestrator::new(State::default(), config, Arc::new(DefaultPolicy)).expect("no cycle");
+        Self { engine, ports, world, inputs: VecDeque::new(), records: 0, deciding: Duration::ZERO }
+    }
+
+    fn decide(&mut self, decide: impl FnOnce(&mut Orchestrator, &World) -> Step) {
+        let start = Instant::now();
+        let step = decide(&mut self.engine, &self.world);
+        self.deciding += start.elapsed();
+        self.records += step.records.len();
+        for entry in step.records.iter().filter(|entry| matches!(entry.record, Record::Effect { .. })) {
+            let id = EffectId(entry.seq.0);
+            let Some(open) = self.engine.state().open.get(&id) else { continue };
+            let launch = self.engine.launch_plan(id).map(|plan| plan.spec(BTreeMap::new()));
+            let outcome = ready(self.ports.perform(&open.effect, launch.as_ref())).expect("mocks do not wait");
+            self.inputs.push_back(Input::Done { effect: id, outcome });
+        }
+        for look in LookPlan::of(step.looks, &self.engine) {
+            self.inputs.extend(ready(self.ports.look(look)).expect("mocks do not wait"));
+        }
+    }
+
+    fn to_the_end(&mut self, plan: Plan) {
+        self.decide(|engine, world| engine.start(&world.now()));
+        let seen = Seen::Plan { plan: Box::new(plan), states: Vec::new(), why: "bench".into() };
+        self.inputs.push_back(Input::Seen(seen));
+        loop {
+            while let Some(input) = self.inputs.pop_front() {
+                self.decide(|engine, world| engine.handle(input, &world.now()));
+            }
+            let start = Instant::now();
+            let outlook = self.engine.outlook();
+            let deadline = self.engine.next_deadline(&self.world.now()).map(|deadline| deadline.after);
+            self.deciding += start.elapsed();
+            if outlook != Outlook::Working {
+                assert_eq!(outlook, Outlook::Goal);
+                return;
+            }
+            self.world.advance(deadline.unwrap_or(Millis(1000)).min(Millis(1000)));
+            self.inputs.extend([Input::Seen(Seen::Stirred), Input::Tick]);
+        }
+    }
+}
+
+/// The value of a future that does not wait.
+fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "a bench prints its figures")]
+fn main() {
+    for count in [1_000, 2_000, 4_000, 10_000] {
+        let mut run = Run::new();
+        let start = Instant::now();
+        run.to_the_end(plan(count));
+        let each = |of: usize| run.deciding.as_secs_f64() * 1e6 / of as f64;
+        println!(
+            "{count} tasks: {:.1} us a task, {:.2} us a record ({} records); {:?} with the world",
+            each(count),
+            each(run.records),
+            run.records,
+            start.elapsed()
+        );
+    }
+}
