@@ -1,13 +1,11 @@
-//! What a large plan costs: `cargo bench -p orch-core --bench plan`.
+//! What a large plan costs: `cargo bench -p orch-core --features testkit --bench plan`.
 
 #![expect(clippy::disallowed_types, reason = "a bench measures time")]
 
 use std::time::Instant;
 
-use orch_core::{
-    Autonomy, BranchName, FileSet, Gate, Manifest, MergeMethod, Plan, PlanSettings, Projection, PushMode, ReadySet,
-    SameFile, TaskGraph, TaskId, TaskSpec,
-};
+use orch_core::testkit::{planned, planned_task};
+use orch_core::{Manifest, Plan, Projection, ReadySet, TaskGraph, TaskId};
 
 /// A linear congruential generator: the same plan on every machine.
 struct Dice(u64);
@@ -19,53 +17,13 @@ impl Dice {
     }
 }
 
-fn task(number: usize, files: &[String], depends_on: Vec<TaskId>) -> TaskSpec {
-    TaskSpec {
-        id: TaskId::parse(&format!("t{number}")).expect("a task id"),
-        phase: 0,
-        issue: None,
-        title: String::new(),
-        files: FileSet::parse(files).expect("valid files"),
-        depends_on,
-        body: None,
-        prompt: None,
-        agent: None,
-        model: None,
-        priority: None,
-        role: None,
-        verify: None,
-        estimate_minutes: None,
-        branch: BranchName::parse(&format!("task/t{number}")).expect("a branch"),
-    }
-}
-
 fn plan(count: usize, files: impl Fn(&mut Dice, usize) -> Vec<String>, dependencies: usize) -> Plan {
     let mut dice = Dice(7);
     let tasks = (0..count).map(|number| {
-        let before = (0..dependencies.min(number)).map(|_| format!("t{}", dice.below(number)));
-        let before = before.map(|name| TaskId::parse(&name).expect("a task id")).collect();
-        let files = files(&mut dice, number);
-        task(number, &files, before)
+        let before: Vec<String> = (0..dependencies.min(number)).map(|_| format!("t{}", dice.below(number))).collect();
+        planned_task(&format!("t{number}"), 0, &files(&mut dice, number), &before)
     });
-    let settings = PlanSettings {
-        project: "bench".to_owned(),
-        repo: None,
-        base: None,
-        agent: "codex".to_owned(),
-        model: None,
-        model_tier: None,
-        executor: None,
-        forge: None,
-        autonomy: Autonomy::Full,
-        same_file: SameFile::Serialize,
-        gate: Gate::Complete,
-        merge: None,
-        merge_method: MergeMethod::Merge,
-        push: PushMode::Early,
-        max_parallel: 4,
-        verify: Vec::new(),
-    };
-    Plan { settings, phases: vec!["one".to_owned()], tasks: tasks.collect() }
+    planned(tasks.collect())
 }
 
 #[expect(clippy::print_stdout, reason = "a bench prints its figures")]
@@ -86,7 +44,7 @@ fn measure(name: &str, plan: &Plan) {
     println!("{name}: build {built:?}, {} edges, {steps} completions of {step:?} each", graph.edges().len());
 }
 
-/// A manifest's text with everything that the seed writes.
+/// A manifest's text with everything that planners write.
 fn manifest_text(count: usize) -> String {
     let mut dice = Dice(7);
     let task = |number: usize| {

@@ -1,6 +1,6 @@
 //! What an agent's screen means.
 //!
-//! A profile without rules of its own is read by the seed's patterns, on the last block of the
+//! A profile without rules of its own is read by the default patterns, on the last block of the
 //! screen only: a model can print any text, so old text never counts.
 
 use std::sync::LazyLock;
@@ -67,17 +67,17 @@ static QUESTIONS: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             r"(?i)\b(delete|remove|overwrite|erase|destroy|discard|drop|wipe|force|reset|format|upgrade|update|install|trust|publish|deploy)\b.{0,120}(\?|y/n|continue)",
             None,
         ),
-        rule("seed:y/n", r"(?i)[\[(]?\by(es)?\s*/\s*n(o)?\b[\])]?", Some(YES)),
-        rule("seed:continue", r"Continue\?", Some(YES)),
-        rule("seed:press-any-key", r"(?i)press (any key|enter|return)", Some(DEFAULT)),
-        rule("seed:question", r"\?\s*$|^\? ", Some(DEFAULT)),
+        rule("default:y/n", r"(?i)[\[(]?\by(es)?\s*/\s*n(o)?\b[\])]?", Some(YES)),
+        rule("default:continue", r"Continue\?", Some(YES)),
+        rule("default:press-any-key", r"(?i)press (any key|enter|return)", Some(DEFAULT)),
+        rule("default:question", r"\?\s*$|^\? ", Some(DEFAULT)),
     ]
 });
 
 static TROUBLE: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)\b(error|failed):|\bFATAL\b|\bpanic(ked)?\b"));
 static SHELL: LazyLock<Regex> = LazyLock::new(|| regex(r"(^|\s)\S*[@:~/]?\S*\s?[$#%❯>]\s?$"));
 
-/// Reads a screen by the seed's patterns: the last line of the last block asks; any line of it may
+/// Reads a screen by the default patterns: the last line of the last block asks; any line of it may
 /// show trouble.
 pub(crate) fn read(text: &str) -> Reading {
     let lines: Vec<&str> = text.trim_end().lines().map(str::trim_end).collect();
@@ -94,10 +94,10 @@ pub(crate) fn read(text: &str) -> Reading {
         }
     }
     if let Some(line) = block.iter().rev().find(|line| TROUBLE.is_match(line)) {
-        return found(Sign::Trouble, "seed:error", line);
+        return found(Sign::Trouble, "default:error", line);
     }
     if SHELL.is_match(last) {
-        return found(Sign::ShellPrompt, "seed:shell-prompt", last);
+        return found(Sign::ShellPrompt, "default:shell-prompt", last);
     }
     found(Sign::Plain, "none", last)
 }
@@ -174,17 +174,17 @@ mod tests {
     #[test]
     fn the_last_line_of_the_last_block_asks() {
         let cases = [
-            ("working\nContinue? [y/n]", "prompt", "seed:y/n"),
-            ("Continue?", "prompt", "seed:continue"),
-            ("Press any key to go on", "prompt", "seed:press-any-key"),
-            ("? Which package manager", "prompt", "seed:question"),
+            ("working\nContinue? [y/n]", "prompt", "default:y/n"),
+            ("Continue?", "prompt", "default:continue"),
+            ("Press any key to go on", "prompt", "default:press-any-key"),
+            ("? Which package manager", "prompt", "default:question"),
             ("Pick one?\n\ncompiling", "plain", "none"),
             ("Continue? y\nworking on it", "plain", "none"),
             ("Delete all files? [y/n]", "dialog", "dangerous"),
             ("Password: ", "dialog", "secret"),
             ("Log in to continue? (y/n)", "dialog", "login"),
-            ("error: no such file\ngiving up", "trouble", "seed:error"),
-            ("All tests passed\nuser@host ~ $", "shell", "seed:shell-prompt"),
+            ("error: no such file\ngiving up", "trouble", "default:error"),
+            ("All tests passed\nuser@host ~ $", "shell", "default:shell-prompt"),
             ("", "plain", "none"),
         ];
         for (text, sign, rule) in cases {

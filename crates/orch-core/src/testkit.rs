@@ -35,7 +35,7 @@ pub use executor_contract::{Behaviour, ExecutorHarness, run_executor_case, run_e
 pub use fault::{Call, Failure, Operation};
 pub use forge::MockForge;
 pub use forge_contract::{ForgeHarness, run_forge_case, run_forge_contract};
-pub use plan::planned;
+pub use plan::{planned, planned_task};
 pub use scenario::{Scenario, Story};
 pub use script::{Script, Step};
 pub use vcs::{MockRepository, MockVcs};

@@ -3,31 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::files::FileSet;
-use crate::id::BranchName;
-use crate::plan::{Autonomy, PlanSettings, PushMode, TaskSpec};
-
-/// Settings with every default.
-fn settings(same_file: SameFile) -> PlanSettings {
-    PlanSettings {
-        project: "p".to_owned(),
-        repo: None,
-        base: None,
-        agent: "codex".to_owned(),
-        model: None,
-        model_tier: None,
-        executor: None,
-        forge: None,
-        autonomy: Autonomy::Full,
-        same_file,
-        gate: Gate::Complete,
-        merge: None,
-        merge_method: crate::backend::MergeMethod::Merge,
-        push: PushMode::Early,
-        max_parallel: 4,
-        verify: Vec::new(),
-    }
-}
+use crate::plan::TaskSpec;
+use crate::testkit::{planned, planned_task};
 
 fn id(text: &str) -> TaskId {
     TaskId::parse(text).expect("a task id")
@@ -38,30 +15,15 @@ fn task(line: &str) -> TaskSpec {
     let (head, after) = line.split_once('<').unwrap_or((line, ""));
     let (name, files) = head.split_once(':').unwrap_or((head, ""));
     let (phase, name) = name.trim().split_once(' ').expect("phase and id");
-    let files: Vec<String> = files.split_whitespace().map(str::to_owned).collect();
-    TaskSpec {
-        id: id(name),
-        phase: phase.parse().expect("a number"),
-        issue: None,
-        title: String::new(),
-        files: FileSet::parse(&files).expect("files"),
-        depends_on: after.split_whitespace().map(id).collect(),
-        body: None,
-        prompt: None,
-        agent: None,
-        model: None,
-        priority: None,
-        role: None,
-        verify: None,
-        estimate_minutes: None,
-        branch: BranchName::parse(&format!("task/{name}")).expect("a branch"),
-    }
+    let files: Vec<&str> = files.split_whitespace().collect();
+    let depends_on: Vec<&str> = after.split_whitespace().collect();
+    planned_task(name, phase.parse().expect("a number"), &files, &depends_on)
 }
 
 fn plan(same_file: SameFile, lines: &str) -> Plan {
-    let tasks: Vec<TaskSpec> = lines.lines().filter(|line| !line.trim().is_empty()).map(task).collect();
-    let phases = tasks.iter().map(|task| task.phase + 1).max().unwrap_or(0);
-    Plan { settings: settings(same_file), phases: (0..phases).map(|n| format!("P{n}")).collect(), tasks }
+    let mut plan = planned(lines.lines().filter(|line| !line.trim().is_empty()).map(task).collect());
+    plan.settings.same_file = same_file;
+    plan
 }
 
 fn graph(lines: &str) -> TaskGraph {
@@ -77,7 +39,7 @@ fn edges(graph: &TaskGraph) -> String {
     graph.edges().into_iter().map(show).collect::<Vec<_>>().join(" ")
 }
 
-const SEED: &str = "
+const EXAMPLE: &str = "
     0 t1: ceo_root_manager.js
     0 t2: ceo_root_manager.js < t1
     0 t3: workspace_validator.js
@@ -88,8 +50,8 @@ const SEED: &str = "
     1 t8: container_executor.js egress_proxy.js < t7";
 
 #[test]
-fn the_seed_example_is_drawn() {
-    insta::assert_snapshot!(graph(SEED).to_text(), @r"
+fn the_example_is_drawn() {
+    insta::assert_snapshot!(graph(EXAMPLE).to_text(), @r"
     8 tasks, 2 phases, at most 3 at once
 
     Rounds, by the earliest start
@@ -112,7 +74,7 @@ fn the_seed_example_is_drawn() {
     Critical path
       t1 -> t2 -> t4 -> t7 -> t8
     ");
-    insta::assert_snapshot!(graph(SEED).to_dot(), @r#"
+    insta::assert_snapshot!(graph(EXAMPLE).to_dot(), @r#"
     digraph plan {
       rankdir=LR;
       node [shape=box];
@@ -142,7 +104,7 @@ fn the_seed_example_is_drawn() {
       gate_0 -> "t6" [style=dotted];
     }
     "#);
-    insta::assert_snapshot!(graph(SEED).to_mermaid(), @r#"
+    insta::assert_snapshot!(graph(EXAMPLE).to_mermaid(), @r#"
     flowchart LR
       subgraph p0["P0"]
         n0["t1"]
@@ -177,7 +139,7 @@ fn the_view_is_the_contract_s_json() {
 
 #[test]
 fn explicit_leaves_files_out_of_the_order() {
-    let explicit = TaskGraph::build(&plan(SameFile::Explicit, SEED)).expect("acyclic");
+    let explicit = TaskGraph::build(&plan(SameFile::Explicit, EXAMPLE)).expect("acyclic");
     assert_eq!(
         edges(&explicit),
         "t1>t2[ceo_root_manager.js] t4>t5[kill_switch.js] t2>t6[ceo_root_manager.js] t7>t8[container_executor.js]"
@@ -259,7 +221,7 @@ fn empty_phases_are_no_gates() {
 fn the_ready_set_follows_edges_and_gates() {
     let ids = |tasks: Vec<TaskId>| tasks.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     let list = |set: &ReadySet| ids(set.ready().cloned().collect());
-    let mut set = ReadySet::new(&graph(SEED));
+    let mut set = ReadySet::new(&graph(EXAMPLE));
     assert_eq!(list(&set), "t1 t3");
     set.take(&id("t1"));
     set.take(&id("t3"));
@@ -304,7 +266,7 @@ fn random_plan() -> impl Strategy<Value = Plan> {
                 tasks.swap(at - 1, at);
             }
         }
-        Plan { settings: settings(SameFile::Serialize), phases: vec![String::new(); 3], tasks }
+        planned(tasks)
     })
 }
 

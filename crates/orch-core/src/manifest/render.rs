@@ -24,7 +24,7 @@ impl Manifest {
     /// `serde_json` prints with two blanks a level, and a newline at the end. What the user wrote,
     /// unknown fields included, stays as it is.
     ///
-    /// Of the state fields that a task lacks, the seed's are added, as null where they say nothing;
+    /// Of the state fields that a task lacks, those that plans are written with are added, as null where they say nothing;
     /// orch's own are added only when they say something.
     pub fn render(&self, projection: &Projection) -> String {
         let known: BTreeSet<&str> = self.plan.tasks.iter().map(|task| task.id.as_str()).collect();

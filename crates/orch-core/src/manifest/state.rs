@@ -86,7 +86,7 @@ pub struct Projection {
 
 impl ProjectedTask {
     /// The fields as the manifest has them, in its order, each with whether it is written even where
-    /// it says nothing: the seed's fields are, orch's own are not.
+    /// it says nothing: the fields that plans are written with are, orch's own are not.
     pub(super) fn fields(&self) -> [(&'static str, Value, bool); 13] {
         let time = |time: Option<Timestamp>| json!(time.map(|time| time.to_string()));
         [

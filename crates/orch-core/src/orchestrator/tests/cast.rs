@@ -1,10 +1,10 @@
 //! Plans and agents to play with.
 
 use crate::backend::LaunchSpec;
-use crate::files::FileSet;
 use crate::id::{BranchName, PullNumber, TaskId};
-use crate::plan::{Plan, PlanSettings, TaskSpec};
-use crate::testkit::{Scenario, Script, Step, World};
+use crate::plan::{Plan, TaskSpec};
+pub(super) use crate::testkit::planned as plan;
+use crate::testkit::{Scenario, Script, Step, World, planned_task};
 use crate::time::Millis;
 
 pub(super) fn secs(count: u64) -> Millis {
@@ -28,29 +28,7 @@ pub(super) fn pull(number: u64) -> PullNumber {
 }
 
 pub(super) fn task(name: &str, phase: usize, files: &[&str], depends_on: &[&str]) -> TaskSpec {
-    TaskSpec {
-        id: id(name),
-        phase,
-        issue: None,
-        title: format!("Task {name}"),
-        files: FileSet::parse(&files.iter().map(ToString::to_string).collect::<Vec<_>>()).expect("files"),
-        depends_on: depends_on.iter().map(|name| id(name)).collect(),
-        body: None,
-        prompt: None,
-        agent: None,
-        model: None,
-        priority: None,
-        role: None,
-        verify: None,
-        estimate_minutes: None,
-        branch: branch(&format!("task/{name}")),
-    }
-}
-
-pub(super) fn plan(tasks: Vec<TaskSpec>) -> Plan {
-    let settings = PlanSettings { project: "demo".into(), agent: "bot".into(), ..PlanSettings::default() };
-    let phases = tasks.iter().map(|task| task.phase).max().map_or(0, |last| last + 1);
-    Plan { settings, phases: (0..phases).map(|n| format!("Phase {n}")).collect(), tasks }
+    planned_task(name, phase, files, depends_on)
 }
 
 /// One task that touches `a.txt`.

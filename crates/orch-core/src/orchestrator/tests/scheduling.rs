@@ -10,7 +10,7 @@ use crate::status::Status;
 use crate::testkit::{Scenario, Script, Story};
 
 pub(super) const CASES: &[Case] = cases![
-    seed_example,
+    example_of_two_phases,
     slots,
     explicit_order,
     person_gives_slot_back,
@@ -24,7 +24,7 @@ pub(super) const CASES: &[Case] = cases![
     slot_is_held_by_a_paused_task,
 ];
 
-fn seed_example() -> Scenario {
+fn example_of_two_phases() -> Scenario {
     let tasks = vec![
         task("t1", 0, &["ceo.js"], &[]),
         task("t2", 0, &["ceo.js"], &["t1"]),
@@ -53,8 +53,8 @@ fn starts(story: &Story) -> BTreeMap<String, u64> {
 }
 
 #[test]
-fn the_seeds_example_runs_in_waves() {
-    let story = seed_example().run().expect("no cycle");
+fn an_example_of_two_phases_runs_in_waves() {
+    let story = example_of_two_phases().run().expect("no cycle");
     insta::assert_snapshot!(format!("{:?} {:?}", starts(&story), story.outlook), @r#"{"t1": 0, "t2": 60, "t3": 0, "t4": 120, "t5": 180, "t6": 120, "t7": 180, "t8": 240} Goal"#);
 }
 

@@ -83,7 +83,7 @@ impl State {
 
     pub(super) fn update_pull(&mut self, number: PullNumber, change: &PullChange) -> Result<Pull, ForgeError> {
         let pull = self.see_pull(number)?;
-        let lacks = change.base.as_ref().filter(|base| !self.repo.remote.contains_key(*base));
+        let lacks = change.base.as_ref().filter(|base| !self.repo.remote.contains_key(base));
         if let Some(base) = lacks.filter(|_| pull.state == PullState::Open) {
             let what = format!("the change of pull request {number}");
             return Err(ForgeError::Refused { what, why: format!("{base} is missing") });
