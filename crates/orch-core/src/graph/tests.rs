@@ -69,7 +69,7 @@ fn the_example_is_drawn() {
       t8 after t7: dependsOn, and both touch container_executor.js
 
     Gates
-      P1 starts when all of P0 is complete
+      Phase 1 starts when all of Phase 0 is complete
 
     Critical path
       t1 -> t2 -> t4 -> t7 -> t8
@@ -79,13 +79,13 @@ fn the_example_is_drawn() {
       rankdir=LR;
       node [shape=box];
       subgraph cluster_0 {
-        label="P0";
+        label="Phase 0";
         "t1";
         "t2";
         "t3";
       }
       subgraph cluster_1 {
-        label="P1";
+        label="Phase 1";
         "t4";
         "t5";
         "t6";
@@ -106,12 +106,12 @@ fn the_example_is_drawn() {
     "#);
     insta::assert_snapshot!(graph(EXAMPLE).to_mermaid(), @r#"
     flowchart LR
-      subgraph p0["P0"]
+      subgraph p0["Phase 0"]
         n0["t1"]
         n1["t2"]
         n2["t3"]
       end
-      subgraph p1["P1"]
+      subgraph p1["Phase 1"]
         n3["t4"]
         n4["t5"]
         n5["t6"]

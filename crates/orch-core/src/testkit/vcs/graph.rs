@@ -89,26 +89,21 @@ impl Graph {
 
     /// The commits that both contain and that no other such commit contains, newest first.
     fn merge_bases(&self, one: &Sha, other: &Sha) -> Vec<&Sha> {
-        let mut open: BTreeMap<usize, Reached> = BTreeMap::new();
-        let sides = [
-            (one, Reached { by_one: true, ..Reached::default() }),
-            (other, Reached { by_other: true, ..Reached::default() }),
-        ];
-        for (sha, from) in sides {
+        let mut frontier = Frontier::default();
+        for (sha, by_one, by_other) in [(one, true, false), (other, false, true)] {
             if let Some(place) = self.places.get(sha) {
-                open.entry(*place).or_default().add(from);
+                frontier.reach(*place, Reached { by_one, by_other, below_a_base: false });
             }
         }
         let mut bases = Vec::new();
-        while open.values().any(|reached| !reached.below_a_base) {
-            // What contains a commit comes after it, so by now all ways to this one are known.
-            let Some((place, mut reached)) = open.pop_last() else { break };
+        // What contains a commit comes after it, so once it is taken all ways to it are known.
+        while let Some((place, mut reached)) = frontier.take() {
             if reached.by_one && reached.by_other && !reached.below_a_base {
                 bases.push(&self.commits[place].sha);
                 reached.below_a_base = true;
             }
             for parent in &self.commits[place].parents {
-                open.entry(*parent).or_default().add(reached);
+                frontier.reach(*parent, reached);
             }
         }
         bases
@@ -140,6 +135,14 @@ impl Graph {
     }
 }
 
+/// Commits that are reached and not taken, by their place.
+#[derive(Default)]
+struct Frontier {
+    open: BTreeMap<usize, Reached>,
+    /// How many of them are not below a base.
+    above: usize,
+}
+
 /// From where a commit is reached.
 #[derive(Clone, Copy, Default)]
 struct Reached {
@@ -148,11 +151,25 @@ struct Reached {
     below_a_base: bool,
 }
 
-impl Reached {
-    fn add(&mut self, other: Self) {
-        self.by_one |= other.by_one;
-        self.by_other |= other.by_other;
-        self.below_a_base |= other.below_a_base;
+impl Frontier {
+    fn reach(&mut self, place: usize, from: Reached) {
+        let known = self.open.get(&place).copied();
+        let old = known.unwrap_or_default();
+        let new = Reached {
+            by_one: old.by_one || from.by_one,
+            by_other: old.by_other || from.by_other,
+            below_a_base: old.below_a_base || from.below_a_base,
+        };
+        self.above += usize::from(!new.below_a_base);
+        self.above -= usize::from(known.is_some_and(|known| !known.below_a_base));
+        self.open.insert(place, new);
+    }
+
+    /// The newest, as long as one that is not below a base is left.
+    fn take(&mut self) -> Option<(usize, Reached)> {
+        let (place, reached) = self.open.pop_last().filter(|_| self.above > 0)?;
+        self.above -= usize::from(!reached.below_a_base);
+        Some((place, reached))
     }
 }
 
