@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use orch_core::testkit::{Script, World, planned, planned_task};
 use orch_core::{
-    AgentProfile, BranchName, Config, DefaultPolicy, EffectId, Input, Layout, Limits, LookPlan, Millis, Orchestrator,
-    Outlook, Plan, Ports, Record, Seen, State, Status, Step,
+    AgentProfile, BranchName, Config, DefaultPolicy, EffectId, ExecutorKind, Input, Layout, Limits, LookPlan, Millis,
+    Orchestrator, Outlook, Plan, Ports, Record, Seen, State, Status, Step,
 };
 
 /// Tasks that share a file run one after another: so many rows of them.
@@ -63,6 +63,7 @@ impl Run {
         let config = Config {
             layout: Layout::new("/work"),
             base: BranchName::parse("main").expect("a branch name"),
+            executor: ExecutorKind::Tmux,
             agents: BTreeMap::from([("bot".into(), AgentProfile::of_command("bot", vec!["bot".into()]))]),
             limits: Limits::default(),
             goal: Status::Merged,

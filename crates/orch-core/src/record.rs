@@ -99,7 +99,8 @@ pub struct DriverRecord {
     pub boot: BootId,
     /// The base branch.
     pub base: BranchName,
-    /// Where agents run.
+    /// Where agents run; tmux where a journal does not say.
+    #[serde(default = "tmux")]
     pub executor: ExecutorKind,
     /// The thresholds in force.
     pub limits: Limits,
@@ -109,6 +110,10 @@ pub struct DriverRecord {
     pub auto_merge: bool,
     /// How many tasks hold a slot at once.
     pub max_parallel: u32,
+}
+
+fn tmux() -> ExecutorKind {
+    ExecutorKind::Tmux
 }
 
 /// A task's state as the manifest gave it.
