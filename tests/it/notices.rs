@@ -74,7 +74,7 @@ fn people_hear_of_phases_ends_and_escalations_in_words_that_nothing_acts_on() {
 #[test]
 fn a_run_that_breaks_off_is_told_too() {
     let mut command = clerk();
-    let fleet = fleet(&json!([]), "hold end");
+    let fleet = fleet(&json!([]), "hold end; work b.txt");
     command[3] = json!(fleet.root.join("out"));
     fleet.settings(&format!("[notify]\ncommand = {command}\n"));
     let run = fleet.start(&["run", "--until", "merged"]);
@@ -90,7 +90,6 @@ fn a_run_that_breaks_off_is_told_too() {
     assert!(failed.1.contains("the orchestrator failed") && failed.1.contains("manifest.json"), "{}", failed.1);
     std::fs::remove_dir(&manifest).expect("removed");
     std::fs::rename(&aside, &manifest).expect("moved back");
-    fleet.plan("t2", "work b.txt");
     fleet.orch_exits(&["run", "--until", "merged"], 0);
 }
 

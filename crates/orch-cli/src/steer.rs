@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use orch_core::{Input, TaskId, UserVerb};
-use orch_runtime::{Answer, Mode, Request, Workdir, ask, holder};
+use orch_runtime::{Answer, ControlError, ControlRefusal, Mode, Request, Workdir, ask, holder};
 
 use crate::failure::{Exit, Failure};
 use crate::run::{Progress, interrupted};
@@ -13,6 +13,8 @@ use crate::world::{Fleet, Wishes};
 
 /// How long the running orchestrator may take to answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How often it is looked whether an orchestrator that leaves has left.
+const LEAVING: Duration = Duration::from_millis(20);
 
 /// End a task's agent, its work saved; the task then needs a person until `retry`
 #[derive(Debug, clap::Args)]
@@ -163,13 +165,9 @@ impl Attach {
         crate::terminal::require(&format!(
             "run it in one; without, `orch logs -f {task}` shows what the agent prints, `orch send {task} TEXT` types into it"
         ))?;
-        let control = holder(&workdir)?.and_then(|owner| owner.control);
-        if let Some(control) = &control {
-            let request = Request::User { task: Some(self.task.clone()), verb: UserVerb::Attach };
-            let answer: Answer = ask(control, &request, PATIENCE).await?;
-            if let Answer::Refused(why) = answer {
-                return Err(Failure::input(orch_core::escape_line(&why)));
-            }
+        let request = Request::User { task: Some(self.task.clone()), verb: UserVerb::Attach };
+        if let Some(Answer::Refused(why)) = ask_running(&workdir, &request).await? {
+            return Err(Failure::input(orch_core::escape_line(&why)));
         }
         let (place, launch) = crate::world::session_of(&workdir, &self.task).await?;
         place.attach(launch).await?;
@@ -181,8 +179,8 @@ impl Add {
     pub(crate) async fn run(self, workdir: Workdir, json: bool) -> Result<Exit, Failure> {
         let phase = self.phase;
         let tasks = self.tasks(&workdir)?;
-        if let Some(control) = holder(&workdir)?.and_then(|owner| owner.control) {
-            let answer: Answer = ask(&control, &Request::Add { phase, tasks }, PATIENCE).await?;
+        let request = Request::Add { phase, tasks: tasks.clone() };
+        if let Some(answer) = ask_running(&workdir, &request).await? {
             return told(&answer, json);
         }
         // With nobody running, the manifest itself is changed; the next run takes it in.
@@ -236,11 +234,8 @@ impl Add {
 
 impl Stop {
     pub(crate) async fn run(self, workdir: Workdir, json: bool) -> Result<Exit, Failure> {
-        match holder(&workdir)?.and_then(|owner| owner.control) {
-            Some(control) => {
-                let answer: Answer = ask(&control, &Request::Stop, PATIENCE).await?;
-                told(&answer, json)
-            }
+        match ask_running(&workdir, &Request::Stop).await? {
+            Some(answer) => told(&answer, json),
             None => told(&Answer::Done("no orchestrator runs here".to_owned()), json),
         }
     }
@@ -268,8 +263,7 @@ impl Sync {
 
 /// One pass, by the running orchestrator or by this process.
 async fn pass(workdir: &Workdir, until: Option<orch_core::Status>) -> Result<(), Failure> {
-    if let Some(control) = holder(workdir)?.and_then(|owner| owner.control) {
-        let _: Answer = ask(&control, &Request::Wake, PATIENCE).await?;
+    if ask_running(workdir, &Request::Wake).await?.is_some() {
         return Ok(());
     }
     let fleet = Fleet::open(workdir.clone(), Wishes { until, ..Wishes::default() }).await?;
@@ -277,10 +271,29 @@ async fn pass(workdir: &Workdir, until: Option<orch_core::Status>) -> Result<(),
     Ok(())
 }
 
+/// Asks the running orchestrator; `None` when there is none, or it left without having heard.
+async fn ask_running(workdir: &Workdir, request: &Request) -> Result<Option<Answer>, Failure> {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while let Some(owner) = holder(workdir)? {
+        let Some(control) = owner.control else { break };
+        match ask(&control, request, PATIENCE).await {
+            Ok(Answer::Leaving)
+            | Err(ControlError::NotRunning { .. } | ControlError::Refused(ControlRefusal::Ending))
+                if tokio::time::Instant::now() < deadline =>
+            {
+                // The lock is free in a moment.
+                tokio::time::sleep(LEAVING).await;
+            }
+            answer => return Ok(Some(answer?)),
+        }
+    }
+    Ok(None)
+}
+
 /// Says something to the engine.
 async fn say(workdir: Workdir, task: Option<TaskId>, verb: UserVerb, json: bool) -> Result<Exit, Failure> {
-    if let Some(control) = holder(&workdir)?.and_then(|owner| owner.control) {
-        let answer: Answer = ask(&control, &Request::User { task, verb }, PATIENCE).await?;
+    let request = Request::User { task: task.clone(), verb: verb.clone() };
+    if let Some(answer) = ask_running(&workdir, &request).await? {
         return told(&answer, json);
     }
     let fleet = Fleet::open(workdir, Wishes::default()).await?;
@@ -304,5 +317,6 @@ pub(crate) fn told(answer: &Answer, json: bool) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
         Answer::Refused(text) => Err(Failure::input(orch_core::escape_block(text))),
+        Answer::Leaving => Err(Failure::other("the orchestrator leaves just now; try again")),
     }
 }

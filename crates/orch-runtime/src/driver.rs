@@ -82,6 +82,8 @@ pub enum Answer {
     Done(String),
     /// It was not, and nothing was changed.
     Refused(String),
+    /// It was not looked at, because the orchestrator leaves just now.
+    Leaving,
 }
 
 /// Why a drive could not go on.
@@ -230,6 +232,7 @@ impl<'a> Driver<'a> {
         self.commit(vec![step])?;
         self.check_edits()?;
         self.checkpoint.write(&self.engine, &self.journal)?;
+        turn_away(requests);
         Ok((ending, answers))
     }
 
@@ -424,6 +427,16 @@ pub fn answer_of(said: Option<Result<String, Refusal>>) -> Answer {
         Some(Ok(done)) => Answer::Done(done),
         Some(Err(refusal)) => Answer::Refused(refusal.to_string()),
         None => Answer::Done(String::new()),
+    }
+}
+
+/// Tells those who came too late that nobody heard them.
+fn turn_away(requests: Option<Requests<Request, Answer>>) {
+    let Some(mut requests) = requests else { return };
+    requests.close();
+    while let Ok((_, back)) = requests.try_recv() {
+        // Who does not wait for the answer needs none.
+        let _ = back.send(Answer::Leaving);
     }
 }
 
