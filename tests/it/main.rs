@@ -3,6 +3,7 @@
 mod background;
 mod claims;
 mod crash;
+mod demo;
 mod examples;
 mod fleet;
 mod hostile;
