@@ -20,3 +20,8 @@ fn the_loop_by_hand_gets_there() {
     let line = last_line("drive_by_hand");
     assert!(line.ends_with("records, Goal"), "{line}");
 }
+
+#[test]
+fn an_executor_of_ones_own_runs_a_fleet() {
+    assert_eq!(last_line("custom_executor"), "Goal: t1, attempt 1; t2, attempt 2; t3, attempt 1");
+}
