@@ -21,6 +21,9 @@ use orch_core::{
 /// Tasks that share a file run one after another: so many rows of them.
 const LANES: usize = 40;
 
+/// How many records are told apart from a large plan's whole run.
+const SAMPLE: usize = 20_000;
+
 struct Run {
     engine: Orchestrator,
     ports: Ports,
@@ -94,13 +97,20 @@ impl Run {
         }
     }
 
-    fn play(&mut self, plan: Plan) {
+    /// Takes a plan in.
+    fn begin(&mut self, plan: Plan) {
         self.decide(|engine, world| engine.start(&world.now()));
         let seen = Seen::Plan { plan: Box::new(plan), states: Vec::new(), why: "bench".into() };
-        self.inputs.push_back(Input::Seen(seen));
-        loop {
-            while let Some(input) = self.inputs.pop_front() {
+        self.decide(|engine, world| engine.handle(Input::Seen(seen), &world.now()));
+    }
+
+    /// Goes on until all is merged, or for so many records.
+    fn go_on(&mut self, records: usize) {
+        let end = self.records.saturating_add(records);
+        while self.records < end {
+            if let Some(input) = self.inputs.pop_front() {
                 self.decide(|engine, world| engine.handle(input, &world.now()));
+                continue;
             }
             let start = Instant::now();
             let outlook = self.engine.outlook();
@@ -126,10 +136,22 @@ fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
 
 #[expect(clippy::print_stdout, reason = "a bench prints its figures")]
 fn main() {
-    for count in [1_000, 2_000, 10_000] {
+    println!("the first {SAMPLE} records of a large plan");
+    for count in [1_000, 10_000, 100_000] {
+        let mut run = Run::new();
+        run.begin(plan(count));
+        let taken_in = std::mem::take(&mut run.deciding);
+        run.records = 0;
+        run.go_on(SAMPLE);
+        let each = run.deciding / u32::try_from(run.records).expect("small");
+        println!("{count} tasks: taken in within {taken_in:?}, then {each:?} a record");
+    }
+    println!("whole fleets");
+    for count in [1_000, 2_000, 4_000, 10_000] {
         let mut run = Run::new();
         let start = Instant::now();
-        run.play(plan(count));
+        run.begin(plan(count));
+        run.go_on(usize::MAX);
         println!(
             "{count} tasks: {:?} a task, {:?} a record ({} records); {:?} with the world",
             run.deciding / u32::try_from(count).expect("small"),

@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use orch_core::testkit::{planned, planned_task};
-use orch_core::{Manifest, Plan, Projection, ReadySet, TaskGraph, TaskId};
+use orch_core::{Manifest, Plan, Projection, TaskGraph};
 
 /// A linear congruential generator: the same plan on every machine.
 struct Dice(u64);
@@ -31,17 +31,7 @@ fn measure(name: &str, plan: &Plan) {
     let start = Instant::now();
     let graph = TaskGraph::build(plan).expect("acyclic");
     let built = start.elapsed();
-    let mut ready = ReadySet::new(&graph);
-    let start = Instant::now();
-    let mut steps = 0_u32;
-    let mut open: Vec<TaskId> = ready.ready().cloned().collect();
-    while let Some(next) = open.pop() {
-        ready.take(&next);
-        open.extend(ready.met(&next));
-        steps += 1;
-    }
-    let step = start.elapsed() / steps.max(1);
-    println!("{name}: build {built:?}, {} edges, {steps} completions of {step:?} each", graph.edges().len());
+    println!("{name}: build {built:?}, {} edges", graph.edges().len());
 }
 
 /// A manifest's text with everything that planners write.

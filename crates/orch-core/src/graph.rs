@@ -4,7 +4,6 @@ mod draw;
 mod measure;
 mod order;
 mod reach;
-mod ready;
 mod same_file;
 mod view;
 mod width;
@@ -24,7 +23,6 @@ use reach::Reach;
 use same_file::FileIndex;
 
 pub(crate) use order::cycles;
-pub use ready::ReadySet;
 pub use view::{EdgeView, GateView, GraphView, NodeView};
 
 wire_enum!(

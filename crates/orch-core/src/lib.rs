@@ -36,7 +36,7 @@ pub use backend::*;
 pub use clearing::{Clearing, KeptBecause};
 pub use effect::{Effect, Failure, FailureKind, Look, Notice, NoticeKind, Outcome, Purpose};
 pub use files::{FileFault, FileSet};
-pub use graph::{Cycle, Edge, EdgeKind, EdgeView, GateView, GraphView, NodeView, ReadySet, TaskGraph};
+pub use graph::{Cycle, Edge, EdgeKind, EdgeView, GateView, GraphView, NodeView, TaskGraph};
 pub use heal::{Case, Decision, DefaultPolicy, HealPolicy, Limits, Remedy, Signal};
 pub use id::{AttemptNo, BranchName, EffectId, IdError, LaunchId, PullNumber, Seq, Sha, TaskId};
 pub use input::{Input, Seen, SeenPull, SeenSession};

@@ -213,38 +213,6 @@ fn empty_phases_are_no_gates() {
     let plan = plan(SameFile::Serialize, "0 a\n 3 b");
     let graph = TaskGraph::build(&plan).expect("acyclic");
     assert_eq!(graph.gates(), [GateView { phase: 3, after: 0 }]);
-    let mut ready = ReadySet::new(&graph);
-    assert_eq!(ready.passed(&id("a")), [id("b")]);
-}
-
-#[test]
-fn the_ready_set_follows_edges_and_gates() {
-    let ids = |tasks: Vec<TaskId>| tasks.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-    let list = |set: &ReadySet| ids(set.ready().cloned().collect());
-    let mut set = ReadySet::new(&graph(EXAMPLE));
-    assert_eq!(list(&set), "t1 t3");
-    set.take(&id("t1"));
-    set.take(&id("t3"));
-    assert_eq!(list(&set), "");
-    assert_eq!(ids(set.met(&id("t1"))), "t2");
-    assert_eq!(ids(set.met(&id("t1"))), "", "twice is once");
-    set.unmet(&id("t1"));
-    assert_eq!(list(&set), "");
-    assert_eq!(ids(set.met(&id("t1"))), "t2");
-    set.take(&id("t2"));
-    assert_eq!(ids(set.met(&id("t2"))), "", "t6 waits for its gate");
-    assert_eq!(ids(set.passed(&id("t1"))) + &ids(set.passed(&id("t2"))), "");
-    assert_eq!(ids(set.passed(&id("t3"))), "t4 t6");
-    assert!(set.is_ready(&id("t6")) && !set.is_ready(&id("t5")));
-    set.unpassed(&id("t3"));
-    assert_eq!(list(&set), "", "the gate closed again");
-    assert_eq!(ids(set.passed(&id("t3"))), "t4 t6");
-    set.take(&id("t4"));
-    assert_eq!(ids(set.met(&id("t4"))), "t5 t7");
-    set.put_back(&id("t4"));
-    assert_eq!(list(&set), "t4 t5 t6 t7");
-    set.met(&id("nobody"));
-    assert_eq!(ids(set.met(&id("t7"))), "t8");
 }
 
 /// Random plans of up to 14 tasks in up to 3 phases, with overlapping files and backward dependencies.
@@ -340,36 +308,5 @@ proptest! {
         let graph = TaskGraph::build(&plan).expect("dependencies lead backwards");
         prop_assert_eq!(graph.peak_parallel(), brute_width(&graph, &plan));
         prop_assert!(graph.waves().iter().all(|wave| wave.len() <= graph.peak_parallel()));
-    }
-
-    #[test]
-    fn the_ready_set_agrees_with_a_scan(plan in random_plan(), steps in proptest::collection::vec((any::<prop::sample::Index>(), 0_u8..6), 0..60)) {
-        let graph = TaskGraph::build(&plan).expect("dependencies lead backwards");
-        let mut set = ReadySet::new(&graph);
-        let (mut met, mut passed, mut taken) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        for (index, step) in steps {
-            let id = &plan.tasks[index.index(plan.tasks.len())].id;
-            let before: BTreeSet<TaskId> = set.ready().cloned().collect();
-            let news = match step {
-                0 => { met.insert(id.clone()); Some(set.met(id)) }
-                1 => { passed.insert(id.clone()); Some(set.passed(id)) }
-                2 => { met.remove(id); set.unmet(id); None }
-                3 => { passed.remove(id); set.unpassed(id); None }
-                4 => { taken.insert(id.clone()); set.take(id); None }
-                _ => { taken.remove(id); set.put_back(id); None }
-            };
-            let expected: Vec<TaskId> = graph.order().filter(|id| {
-                let task = plan.task(id).expect("a task");
-                !taken.contains(*id)
-                    && graph.predecessors(id).iter().all(|edge| met.contains(edge.from()))
-                    && plan.tasks.iter().all(|other| other.phase >= task.phase || passed.contains(&other.id))
-            }).cloned().collect();
-            let ready: Vec<TaskId> = set.ready().cloned().collect();
-            prop_assert_eq!(&ready, &expected);
-            if let Some(news) = news {
-                let fresh: Vec<TaskId> = ready.into_iter().filter(|id| !before.contains(id)).collect();
-                prop_assert_eq!(news, fresh);
-            }
-        }
     }
 }

@@ -21,8 +21,10 @@ pub(super) struct Queues {
     rank: BTreeMap<TaskId, usize>,
     /// Ready and waiting for a slot or a lease, by rank.
     waiting: BTreeMap<usize, TaskId>,
-    /// Failed and to be tried again, by rank.
+    /// Failed and to be tried again now, by rank.
     retrying: BTreeMap<usize, TaskId>,
+    /// Failed and to be tried again at a time.
+    resting: Resting,
     /// Tasks that have a session, and which.
     sessions: BTreeMap<TaskId, LaunchId>,
     /// Whose session each is.
@@ -45,6 +47,33 @@ pub(super) struct Queues {
     met: BTreeMap<TaskId, bool>,
     /// The tasks of each phase that have not reached the gate.
     short_of_gate: Vec<BTreeSet<TaskId>>,
+}
+
+/// Retries that wait for their time, by rank: none is looked at before.
+#[derive(Debug, Default)]
+struct Resting {
+    until: BTreeMap<usize, (Timestamp, TaskId)>,
+    due: BTreeSet<(Timestamp, usize)>,
+}
+
+impl Resting {
+    /// Notes until when a task rests, if it does.
+    fn note(&mut self, rank: usize, task: &TaskId, until: Option<Timestamp>) {
+        if let Some((old, _)) = self.until.remove(&rank) {
+            self.due.remove(&(old, rank));
+        }
+        if let Some(until) = until {
+            self.until.insert(rank, (until, task.clone()));
+            self.due.insert((until, rank));
+        }
+    }
+
+    /// Takes the first whose time has come.
+    fn take_due(&mut self, now: Timestamp) -> Option<(usize, TaskId)> {
+        let (_, rank) = *self.due.first().filter(|(until, _)| *until <= now)?;
+        self.due.pop_first();
+        self.until.remove(&rank).map(|(_, task)| (rank, task))
+    }
 }
 
 impl Queues {
@@ -100,6 +129,11 @@ impl Queues {
         due
     }
 
+    /// Lists the retries whose time has come.
+    fn wake_rested(&mut self, now: Timestamp) {
+        self.retrying.extend(std::iter::from_fn(|| self.resting.take_due(now)));
+    }
+
     pub(super) fn slots(&self) -> impl Iterator<Item = &TaskId> {
         self.slots.iter()
     }
@@ -134,7 +168,9 @@ impl Queues {
         };
         is(task.status == Status::Pending && free && !task.paused, &mut self.waiting);
         let idle = task.session.is_none() && task.open.is_none();
-        is(task.status == Status::Error && free && !task.paused && idle, &mut self.retrying);
+        let retries = task.status == Status::Error && free && !task.paused && idle;
+        is(retries && task.not_before.is_none(), &mut self.retrying);
+        self.resting.note(rank, id, task.not_before.filter(|_| retries));
         let open = task.status == Status::PrOpen && free && !task.paused;
         let moving = is_moving(state, task);
         is(open && !moving && idle && task.unanswered.is_none() && !task.in_base, &mut self.mergeable);
@@ -226,6 +262,7 @@ impl Orchestrator {
         if self.state.paused {
             return false;
         }
+        self.queues.wake_rested(pass.now.wall);
         let mut moved = false;
         while !self.is_full() {
             let mut candidates = self.queues.retrying.values().chain(self.queues.waiting.values());

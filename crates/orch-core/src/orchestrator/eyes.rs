@@ -26,6 +26,8 @@ pub(super) struct Eyes {
     pub(super) asked: BTreeSet<Look>,
     fixes: BTreeSet<TaskId>,
     pulls: BTreeMap<TaskId, PullSight>,
+    /// How often something was merged.
+    merges: u64,
     /// Worktrees that could not be looked at: how often, and when last.
     blind: BTreeMap<TaskId, (u32, AwakeMs)>,
     /// Times at which a task must be advanced.
@@ -52,8 +54,8 @@ struct PullSight {
     /// `None` when the forge could not be reached.
     seen: Option<SeenPull>,
     at: AwakeMs,
-    /// Nothing was merged since.
-    current: bool,
+    /// How often something had been merged by then.
+    merges: u64,
 }
 
 /// What was seen of one session.
@@ -191,7 +193,7 @@ impl Eyes {
     /// The pull request as last seen, and whether that is recent enough to act on it.
     pub(super) fn pull(&self, task: &TaskId, now: &Now) -> Option<(&SeenPull, bool)> {
         let sight = self.pulls.get(task)?;
-        let fresh = sight.current && now.awake.since(sight.at) <= FRESH;
+        let fresh = sight.merges == self.merges && now.awake.since(sight.at) <= FRESH;
         sight.seen.as_ref().map(|seen| (seen, fresh))
     }
 
@@ -200,7 +202,7 @@ impl Eyes {
     }
 
     pub(super) fn note_pull(&mut self, task: &TaskId, seen: Option<SeenPull>, now: &Now) {
-        self.pulls.insert(task.clone(), PullSight { seen, at: now.awake, current: true });
+        self.pulls.insert(task.clone(), PullSight { seen, at: now.awake, merges: self.merges });
     }
 
     pub(super) fn forget_pull(&mut self, task: &TaskId) {
@@ -209,7 +211,7 @@ impl Eyes {
 
     /// Where bases stand is not known any more: something was merged.
     pub(super) fn doubt_pulls(&mut self) {
-        self.pulls.values_mut().for_each(|sight| sight.current = false);
+        self.merges += 1;
     }
 
     /// When a pull request is to be looked at again.
