@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::DiGraph;
 
+use crate::id::TaskId;
 use crate::plan::TaskSpec;
 
 /// The declared dependencies by position in the manifest.
@@ -17,12 +18,15 @@ pub(super) struct Dependencies {
 }
 
 impl Dependencies {
-    #[expect(clippy::cast_possible_truncation, reason = "a manifest of 256 MiB holds fewer tasks than u32 counts")]
     pub(super) fn of(tasks: &[TaskSpec]) -> Self {
-        let by_id: BTreeMap<&str, u32> =
-            tasks.iter().enumerate().map(|(index, task)| (task.id.as_str(), index as u32)).collect();
+        let mut by_id: Vec<(&str, u32)> = tasks.iter().map(|task| task.id.as_str()).zip(0..).collect();
+        by_id.sort_unstable();
+        let find = |id: &TaskId| {
+            let at = by_id.binary_search_by_key(&id.as_str(), |(own, _)| own).ok()?;
+            Some(by_id[at].1)
+        };
         let resolve = |task: &TaskSpec| {
-            let mut known: Vec<u32> = task.depends_on.iter().filter_map(|id| by_id.get(id.as_str()).copied()).collect();
+            let mut known: Vec<u32> = task.depends_on.iter().filter_map(find).collect();
             known.sort_unstable();
             known.dedup();
             known
@@ -83,6 +87,9 @@ pub(super) fn total_order(dependencies: &Dependencies) -> Option<Vec<u32>> {
 pub(crate) fn cycles(tasks: &[TaskSpec]) -> Vec<Vec<usize>> {
     let dependencies = Dependencies::of(tasks);
     let mut rings = Vec::new();
+    if total_order(&dependencies).is_some() {
+        return rings;
+    }
     let mut waits: DiGraph<(), (), u32> = DiGraph::with_capacity(tasks.len(), tasks.len());
     for _ in tasks {
         waits.add_node(());
