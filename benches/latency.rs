@@ -1,5 +1,5 @@
 //! From the end of an agent to the start of its dependent's agent, whole life of a task: real git,
-//! real tmux, the journal, the local forge (PERFORMANCE goal 13), beside a bare `git worktree add` and
+//! real tmux, the journal, the local forge, beside a bare `git worktree add` and
 //! `tmux new-session` in the same run. A chain of tasks, each waiting for the one before.
 
 #![expect(clippy::print_stdout, reason = "a bench reports by printing")]

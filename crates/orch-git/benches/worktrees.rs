@@ -1,4 +1,4 @@
-//! Goal 7: cold worktrees, against bare `git worktree add` run as many at once as there are processors.
+//! Cold worktrees, against bare `git worktree add` run as many at once as there are processors.
 //!
 //! `cargo bench -p orch-git --bench worktrees [-- TREES FILES ROUNDS]`; by default 50 worktrees of 5000 files, 3
 //! rounds in turns, in the temporary directory (a tmpfs there measures git and not the disk).

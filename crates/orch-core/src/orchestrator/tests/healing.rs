@@ -1,4 +1,4 @@
-//! PRODUCT's heal table, row by row.
+//! The heal table, row by row.
 
 use super::cast::{commits, good, many, mins, one, play, secs, solo, task_of};
 use super::{Case, cases, told};
