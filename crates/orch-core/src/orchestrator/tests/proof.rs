@@ -103,9 +103,9 @@ fn check_lease(state: &State, plan: &Plan, id: &TaskId, story: &Story) {
         let alive = task.session.is_some() && !matches!(task.status, Status::Complete | Status::PrOpen);
         task.status.is_open() && !task.needs_human || alive
     };
-    let others = plan.tasks.iter().filter(|other| other.id != *id && working(&state.tasks[&other.id]));
-    for other in others {
-        assert!(!other.files.overlaps(files), "{id} begins while {} holds its files\n{story}", other.id);
+    for (other, _) in state.tasks.iter().filter(|(other, task)| *other != id && working(task)) {
+        let held = &plan.task(other).expect("planned").files;
+        assert!(!held.overlaps(files), "{id} begins while {other} holds its files\n{story}");
     }
 }
 
