@@ -99,6 +99,7 @@ fn a_session_outlives_its_shell_and_is_read_answered_and_waited_for_from_elsewhe
     assert_eq!(waited.status.code(), Some(1), "the agent failed");
     assert_eq!(user.says(&["log", "ask", "--limit", "5"], 0), "got y");
     assert!(user.says(&["log", "ask"], 0).ends_with("got y"));
+    assert!(user.says(&["log", "ask", "-f"], 0).ends_with("got y"), "there is nothing to wait for");
     assert_eq!((user.says(&["list"], 0).contains("ask"), &user.of("1")["state"]), (false, &json!("exited")));
     assert_eq!(user.of("1")["exitCode"], 3);
     user.wait("the host leaves when it is empty", || user.0.hosts().is_empty());
@@ -123,6 +124,10 @@ fn what_is_typed_arrives_and_keys_are_keys() {
     let unknown = user.says(&["screen", "nobody"], 2);
     assert!(unknown.contains("there is no session nobody") && unknown.contains("session list"), "{unknown}");
     assert!(user.says(&["key", &id, "f13"], 2).contains("ctrl-LETTER"));
+    let missing = user.command("seed", &["start", "--", "/no/such/program"]).output().expect("it starts");
+    assert!(!missing.status.success(), "{missing:?}");
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("/no/such/program"), "{missing:?}");
+    assert_eq!(user.json(&["list"], 0)["sessions"], json!([]));
     let nothing = user.says(&["start", "--agent", "nobody"], 2);
     assert!(nothing.contains("[agents.nobody]"), "{nothing}");
 }

@@ -230,6 +230,8 @@ impl TaskState {
         if let (Some(exit), Some(session)) = (evidence.exit, &mut self.session) {
             session.ended = Some(exit);
             session.teardown = true;
+            // Seen clean after its end: there is nothing to save.
+            session.saved |= evidence.head.is_some() && evidence.dirt.is_none();
         }
         if let Some(pull) = &evidence.pull {
             self.pull = Some(pull.clone());

@@ -120,11 +120,6 @@ impl GitVcs {
     /// The base with every predecessor merged in, in the order given; the same commit each time.
     async fn start_commit(&self, spec: &PrepareSpec, base: &Sha) -> Result<Sha, VcsError> {
         let mut start = base.clone();
-        if spec.predecessors.is_empty() {
-            return Ok(start);
-        }
-        let date = self.repo.read(["log", "-1", "--format=%ct", "--end-of-options", base.as_str()]).ok().await?.text();
-        let by = Signature { date: Some(format!("@{date} +0000")), ..self.signature().await? };
         for predecessor in &spec.predecessors {
             if self.reaches(&predecessor.sha, &start).await? {
                 continue;
@@ -140,9 +135,17 @@ impl GitVcs {
                 }
             };
             let message = format!("Merge {} into {}", predecessor.task, spec.branch);
+            let by = self.signature_at(base).await?;
             start = self.repo.commit_tree(&tree, &[&start, &predecessor.sha], &message, &by).await?;
         }
         Ok(start)
+    }
+
+    /// Who commits, at the time of another commit, so that the same commit comes of it each time.
+    async fn signature_at(&self, commit: &Sha) -> Result<Signature, VcsError> {
+        let log = self.repo.read(["log", "-1", "--format=%ct", "--end-of-options", commit.as_str()]);
+        let date = log.ok().await?.text();
+        Ok(Signature { date: Some(format!("@{date} +0000")), ..self.signature().await? })
     }
 }
 

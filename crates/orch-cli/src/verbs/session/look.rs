@@ -1,4 +1,7 @@
-use orch_core::{Executor, escape_block, escape_line};
+use std::pin::pin;
+use std::time::Duration;
+
+use orch_core::{Executor, LaunchId, escape_block, escape_line};
 use orch_runtime::{plain_text, tail_text};
 use serde_json::json;
 
@@ -6,8 +9,11 @@ use super::Act;
 use crate::failure::{Exit, Failure};
 use crate::output::table;
 use crate::sessions::Sessions;
-use crate::shell::{Shell, block_on, follow};
+use crate::shell::{Shell, block_on};
 use crate::tail::Tail;
+
+/// How often a follower looks for more when nothing is announced.
+const BEAT: Duration = Duration::from_millis(200);
 
 /// List sessions that run
 #[derive(Debug, clap::Args)]
@@ -101,30 +107,49 @@ impl Act for Log {
         if !self.follow {
             return Ok(Exit::Done);
         }
-        let mut tail = Tail::new(path, begun);
-        follow(|| {
-            loop {
-                let bytes = tail.read()?;
-                if bytes.is_empty() {
-                    return Ok(());
-                }
-                if self.raw {
-                    shell.bytes(&bytes)?;
-                    continue;
-                }
-                for line in tail.lines(bytes) {
-                    if shell.json() {
-                        shell.json_line(&json!({"id": known.id.to_string(), "line": line}))?;
-                    } else {
-                        shell.text(&escape_line(&line))?;
-                    }
-                }
-            }
-        })
+        block_on(self.follow(shell, known.id, Tail::new(path, begun)))
     }
 }
 
 impl Log {
+    /// Shows what is printed from now on, until the session has ended or a person interrupts.
+    async fn follow(&self, shell: &mut Shell, id: LaunchId, mut tail: Tail) -> Result<Exit, Failure> {
+        let sessions = Sessions::open().await?;
+        let mut interrupt = pin!(crate::run::interrupted());
+        loop {
+            let runs = sessions.settle().await?.iter().any(|session| session.launch == id);
+            self.more(shell, id, &mut tail)?;
+            if !runs {
+                return Ok(Exit::Done);
+            }
+            tokio::select! {
+                () = &mut interrupt => return Ok(Exit::Interrupted),
+                // What is not announced is seen all the same.
+                _ = tokio::time::timeout(BEAT, sessions.executor.events()) => {}
+            }
+        }
+    }
+
+    fn more(&self, shell: &mut Shell, id: LaunchId, tail: &mut Tail) -> Result<(), Failure> {
+        loop {
+            let bytes = tail.read()?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            if self.raw {
+                shell.bytes(&bytes)?;
+                continue;
+            }
+            for line in tail.lines(bytes) {
+                if shell.json() {
+                    shell.json_line(&json!({"id": id.to_string(), "line": line}))?;
+                } else {
+                    shell.text(&escape_line(&line))?;
+                }
+            }
+        }
+    }
+
     fn show(&self, shell: &mut Shell, text: &str) -> Result<(), Failure> {
         if !shell.json() {
             return shell.text(&escape_block(text));

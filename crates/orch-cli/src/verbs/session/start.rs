@@ -3,9 +3,10 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use orch_core::{
-    AgentProfile, Executor, Key, LaunchId, LaunchSpec, Placeholders, PromptVia, SessionInput, Watcher, escape_line,
+    AgentProfile, Executor, ExitStatus, Key, LaunchId, LaunchSpec, Placeholders, PromptVia, SessionInput, Watcher,
+    escape_line,
 };
-use orch_runtime::{SessionFacts, SystemClock, environment, parent_environment, replace_file};
+use orch_runtime::{SessionEnd, SessionFacts, SystemClock, environment, parent_environment, replace_file};
 use serde_json::json;
 
 use super::Act;
@@ -222,7 +223,13 @@ async fn begin(sessions: &Sessions, plan: Plan, shell: &Shell) -> Result<(Launch
         log: store.log(id),
         size: TERMINAL,
     };
-    executor.launch(&spec).await?;
+    if let Err(error) = executor.launch(&spec).await {
+        // Its number is taken: whoever lists it sees that it never ran.
+        let (lost, exit) = (false, ExitStatus::default());
+        let end = SessionEnd { lost, exit, last_output_at: None, screen: error.to_string(), saved: None };
+        store.put_end(id, &end)?;
+        return Err(error.into());
+    }
     if let Some(text) = prompt.filter(|_| profile.pastes(resume)) {
         deliver(sessions, id, text, shell).await?;
     }

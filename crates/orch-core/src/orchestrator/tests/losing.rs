@@ -2,8 +2,9 @@
 
 use super::cast::{attempt, commits, good, many, mins, play, secs, solo};
 use super::{Case, cases, told};
+use crate::backend::LaunchSpec;
 use crate::record::UserVerb;
-use crate::testkit::{Failure, Operation, Scenario, Script};
+use crate::testkit::{Failure, Operation, Scenario, Script, World};
 
 pub(super) const CASES: &[Case] = cases![
     executor_is_lost,
@@ -362,7 +363,14 @@ fn a_stale_answer_is_judged_anew() {
 }
 
 fn work_cannot_be_saved_yet() -> Scenario {
-    let scenario = solo(|n| if n == 1 { Script::new().wait(secs(5)).exit(1) } else { good() });
+    let leaves = |world: &World, spec: &LaunchSpec| world.repository().write(&spec.cwd, "a.txt", "half");
+    let tidies = |world: &World, spec: &LaunchSpec| {
+        world.repository().commit_files(&spec.cwd, "whole", &[("a.txt", "whole")]);
+    };
+    let scenario = solo(move |n| match n {
+        1 => Script::new().wait(secs(5)).work(leaves).exit(1),
+        _ => Script::new().wait(secs(60)).work(tidies).exit(0),
+    });
     scenario.world().fail(Operation::Save, 2, Failure::Unreachable);
     scenario
 }
@@ -377,7 +385,7 @@ fn nothing_is_ended_before_its_work_is_saved() {
     00:00:05 t1 delayed => wait: save: the remote cannot be reached: a fault on order; trying again
     00:00:15 t1 delayed => wait: save: the remote cannot be reached: a fault on order; trying again
     00:00:35 t1 error -> running (attempt 2)
-    00:01:35 t1 claimsDone => verify: 1 commit over the start, clean, at 0d3178934c
+    00:01:35 t1 claimsDone => verify: 1 commit over the start, clean, at 9f1cf24485
     00:01:35 t1 verified => accept: committed and clean; no verify command is set
     00:01:35 t1 running -> complete
     00:01:35 t1 complete -> pr_open
