@@ -156,7 +156,7 @@ impl Outcome {
             }
         }
         if self.idle {
-            say("the tmux server, sockets and locks are gone".to_owned());
+            say("sessions, sockets and locks are gone".to_owned());
         }
         match &self.spared {
             Some(why) => say(format!("the workdir stays: {}", escape_line(why))),
@@ -200,7 +200,7 @@ mod tests {
         };
         insta::assert_snapshot!(lost.text(true), @r"
         kept t1: its worktree cannot be removed: c0ffee is nowhere else
-        the tmux server, sockets and locks are gone
+        sessions, sockets and locks are gone
         the workdir stays: it holds\u{1b} x
         ");
     }
