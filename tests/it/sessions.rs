@@ -133,6 +133,34 @@ fn what_is_typed_arrives_and_keys_are_keys() {
 }
 
 #[test]
+fn a_prompt_is_typed_once_the_program_stands_still_and_never_into_a_question() {
+    let user = User::new();
+    let script = "printf 'ready> '; read -r line; echo \"told $line\"";
+    let id = user.says(&["start", "--prompt", "go on $(x)", "--", "sh", "-c", script], 0);
+    assert_eq!(user.says(&["wait", &id, "--timeout", "30s"], 0), "exit 0");
+    assert!(user.says(&["log", &id], 0).ends_with("told go on $(x)"));
+    let asks = ["start", "--prompt", "go on", "--", "sh", "-c", "printf 'Delete it? [y/n] '; read -r line; echo told"];
+    let done = user.command("seed", &asks).output().expect("it starts");
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success() && said.contains("asks: Delete it?"), "{said}");
+    assert_eq!(
+        (user.says(&["screen", "2"], 0), &user.of("2")["state"]),
+        ("Delete it? [y/n]".into(), &json!("running"))
+    );
+}
+
+#[test]
+fn work_that_cannot_be_saved_holds_up_no_kill() {
+    let user = User::new();
+    let id = user.start("rm -r .git/objects; echo mine >new.txt; echo ready; exec sleep 1000");
+    user.wait("it works", || user.says(&["log", &id], 0).contains("ready"));
+    let done = user.command("seed", &["kill", &id]).output().expect("it starts");
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success() && said.contains("is not saved"), "{said}");
+    assert_eq!((&user.of(&id)["state"], user.0.read("seed/new.txt").as_str()), (&json!("exited"), "mine\n"));
+}
+
+#[test]
 fn a_kill_saves_the_work_and_ends_what_ignores_it() {
     let user = User::new();
     let id =

@@ -82,7 +82,7 @@ impl Sessions {
 
     /// Saves the work of a session whose host died, and ends what survived of it.
     async fn bury(&self, session: &PtySession) -> Result<Option<String>, Failure> {
-        let saved = work::save(&self.store, session.launch, &session.cwd).await?;
+        let saved = work::save_or_say(&self.store, session.launch, &session.cwd).await;
         let spec = EndSpec { launch: session.launch, process: None, mode: EndMode::Kill, patience: PROOF };
         if self.executor.end(&spec).await? {
             return Ok(saved);
@@ -166,10 +166,10 @@ impl Sessions {
     /// its processes are proved gone.
     ///
     /// # Errors
-    /// [`Failure`] when its work cannot be saved or it cannot be ended.
+    /// [`Failure`] when it cannot be ended.
     pub(crate) async fn kill(&self, known: &Known) -> Result<SessionEnd, Failure> {
         let (id, process) = (known.id, known.live.as_ref().and_then(|live| live.process.clone()));
-        let saved = work::save(&self.store, id, &known.facts.cwd).await?;
+        let saved = work::save_or_say(&self.store, id, &known.facts.cwd).await;
         let mut spec = EndSpec { launch: id, process, mode: EndMode::Ask, patience: PROOF };
         self.executor.end(&spec).await?;
         let grace = self.settings.limits.ask_grace;

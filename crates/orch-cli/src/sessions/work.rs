@@ -1,7 +1,7 @@
 //! What a session did to the repository that it was started in.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{AttemptNo, BranchName, LaunchId, SaveSpec, Sha, TaskId, Vcs, Work, WorkSpec};
+use orch_core::{AttemptNo, BranchName, LaunchId, SaveSpec, Sha, TaskId, Vcs, Work, WorkSpec, escape_block};
 use orch_git::{GitConfig, GitVcs, Remote};
 use orch_runtime::{SessionFacts, SessionStore};
 
@@ -32,11 +32,21 @@ pub(crate) async fn done(store: &SessionStore, id: LaunchId, facts: &SessionFact
     Ok(Some(vcs.work(&spec).await?))
 }
 
+/// Saves what is not committed, or says why it cannot be: it then stays where it is, which no end of a session
+/// changes, and is no reason to let processes live.
+pub(crate) async fn save_or_say(store: &SessionStore, id: LaunchId, cwd: &Utf8Path) -> Option<String> {
+    save(store, id, cwd).await.unwrap_or_else(|error| {
+        let error = escape_block(&error.to_string());
+        crate::output::notice(&format!("note: the work of session {id} stays in {cwd} and is not saved: {error}\n"));
+        None
+    })
+}
+
 /// Saves what is not committed under `refs/orch/saved/session-<id>/`; `None` when there is nothing.
 ///
 /// # Errors
 /// [`Failure`] when it cannot be saved.
-pub(crate) async fn save(store: &SessionStore, id: LaunchId, cwd: &Utf8Path) -> Result<Option<String>, Failure> {
+async fn save(store: &SessionStore, id: LaunchId, cwd: &Utf8Path) -> Result<Option<String>, Failure> {
     let Some((vcs, worktree)) = open(store, id, cwd).await? else { return Ok(None) };
     let task = TaskId::parse(&format!("session-{id}"))?;
     let saved = vcs.save(&SaveSpec { task, attempt: AttemptNo(1), worktree }).await?;

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use orch_core::{
-    AgentProfile, Executor, ExitStatus, Key, LaunchId, LaunchSpec, Placeholders, PromptVia, SessionInput, Watcher,
-    escape_line,
+    AgentProfile, DefaultPolicy, Executor, ExitStatus, Key, LaunchId, LaunchSpec, Placeholders, PromptVia,
+    SessionInput, Signal, Watcher, escape_line,
 };
 use orch_runtime::{SessionEnd, SessionFacts, SystemClock, environment, parent_environment, replace_file};
 use serde_json::json;
@@ -95,12 +95,13 @@ impl Act for Start {
                 conversation: None,
             };
             let plan = Plan { facts, profile, resume: false, prompt: self.prompt, pass: self.pass };
-            let (id, _) = begin(&sessions, plan, shell).await?;
+            let (id, paste) = begin(&sessions, plan, shell).await?;
             if shell.json() {
                 shell.document(&sessions.find(&id.to_string()).await?.json())?;
             } else {
                 shell.text(&id.to_string())?;
             }
+            deliver(&sessions, id, paste, shell).await?;
             Ok(Exit::Done)
         })
     }
@@ -116,28 +117,38 @@ impl Act for Resume {
                     Failure::input("there is no session to resume").help("`orch session start` begins one")
                 })?,
             };
-            let (id, resumed) = resume(&sessions, &before, self.prompt, shell).await?;
+            let Resumed { id, same, paste } = resume(&sessions, &before, self.prompt, shell).await?;
             let from = before.id;
             if shell.json() {
                 let mut document = sessions.find(&id.to_string()).await?.json();
                 document["resumes"] = json!(from.to_string());
-                document["sameConversation"] = json!(resumed);
+                document["sameConversation"] = json!(same);
                 shell.document(&document)?;
             } else {
                 shell.text(&id.to_string())?;
             }
+            deliver(&sessions, id, paste, shell).await?;
             Ok(Exit::Done)
         })
     }
 }
 
-/// Goes on with a session in a new one; tells which, and whether its conversation is the same.
+/// A session that goes on with another one.
+pub(super) struct Resumed {
+    pub(super) id: LaunchId,
+    /// Whether its conversation is the same.
+    same: bool,
+    /// A prompt that is still to be pasted.
+    paste: Option<String>,
+}
+
+/// Goes on with a session in a new one.
 pub(super) async fn resume(
     sessions: &Sessions,
     before: &Known,
     prompt: Option<String>,
     shell: &Shell,
-) -> Result<(LaunchId, bool), Failure> {
+) -> Result<Resumed, Failure> {
     let from = before.id;
     if before.live.is_some() {
         return Err(Failure::input(format!("session {from} still runs"))
@@ -160,7 +171,7 @@ pub(super) async fn resume(
         ..before.facts.clone()
     };
     let plan = Plan { facts, profile, resume: can, prompt, pass: Vec::new() };
-    let (id, _) = begin(sessions, plan, shell).await?;
+    let (id, paste) = begin(sessions, plan, shell).await?;
     if !same {
         let why = if can {
             "its agent was told to resume, and nobody can tell that it goes on with the same conversation"
@@ -169,11 +180,11 @@ pub(super) async fn resume(
         };
         shell.note(&format!("session {id} is a fresh start: {why}"));
     }
-    Ok((id, same))
+    Ok(Resumed { id, same, paste })
 }
 
-/// Starts a session and brings it its prompt.
-async fn begin(sessions: &Sessions, plan: Plan, shell: &Shell) -> Result<(LaunchId, SessionFacts), Failure> {
+/// Starts a session; gives the prompt that is still to be pasted, if it is one that is.
+async fn begin(sessions: &Sessions, plan: Plan, shell: &Shell) -> Result<(LaunchId, Option<String>), Failure> {
     let Plan { mut facts, profile, resume, prompt, pass } = plan;
     let (store, executor) = (&sessions.store, &sessions.executor);
     let id = store.create()?;
@@ -230,14 +241,13 @@ async fn begin(sessions: &Sessions, plan: Plan, shell: &Shell) -> Result<(Launch
         store.put_end(id, &end)?;
         return Err(error.into());
     }
-    if let Some(text) = prompt.filter(|_| profile.pastes(resume)) {
-        deliver(sessions, id, text, shell).await?;
-    }
-    Ok((id, facts))
+    Ok((id, prompt.filter(|_| profile.pastes(resume))))
 }
 
-/// Pastes the prompt once the program stands still, and presses Enter.
-async fn deliver(sessions: &Sessions, id: LaunchId, text: String, shell: &Shell) -> Result<(), Failure> {
+/// Pastes the prompt once the program stands still, and presses Enter. A program that asks something is not
+/// answered by it.
+async fn deliver(sessions: &Sessions, id: LaunchId, prompt: Option<String>, shell: &Shell) -> Result<(), Failure> {
+    let Some(text) = prompt else { return Ok(()) };
     let (executor, limits) = (&sessions.executor, &sessions.settings.limits);
     let clock = SystemClock::new();
     let begun = clock.now();
@@ -250,6 +260,14 @@ async fn deliver(sessions: &Sessions, id: LaunchId, text: String, shell: &Shell)
             watcher.see(&view, &now);
         }
         let waited = now.awake.since(begun.awake);
+        let found = watcher.judge(&DefaultPolicy, limits, &now);
+        if let Some(asks) = found.filter(|found| matches!(found.signal, Signal::Prompt | Signal::Dialog)) {
+            shell.note(&format!(
+                "session {id} asks: {}; it was not told its prompt: answer it, then `orch session submit {id} TEXT`",
+                escape_line(&asks.detail)
+            ));
+            return Ok(());
+        }
         if watcher.silent_for(&now) >= limits.ready_after {
             break;
         }

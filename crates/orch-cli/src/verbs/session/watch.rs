@@ -160,7 +160,7 @@ impl Rounds<'_> {
     async fn resume(&mut self, id: LaunchId) -> Result<(), Failure> {
         let Some(watcher) = self.watched.remove(&id) else { return Ok(()) };
         let known: Known = self.sessions.find(&id.to_string()).await?;
-        let (next, _) = super::start::resume(self.sessions, &known, None, self.shell).await?;
+        let next = super::start::resume(self.sessions, &known, None, self.shell).await?.id;
         self.watched.insert(next, watcher.resumed(&self.clock.now()));
         if self.shell.json() {
             return self.shell.json_line(&json!({"id": id.to_string(), "resumedAs": next.to_string()}));
