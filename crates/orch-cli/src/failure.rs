@@ -155,7 +155,7 @@ fn of_workdir(error: &WorkdirError) -> (Exit, Option<String>) {
 
 fn of_journal(error: &JournalError) -> (Exit, Option<String>) {
     let help = match error {
-        JournalError::Damaged { .. } => Some("nothing was changed".to_owned()),
+        JournalError::Damaged { .. } | JournalError::Newer { .. } => Some("nothing was changed".to_owned()),
         JournalError::Changed { .. } => {
             Some("the journal belongs to one orchestrator; read it with `orch events`".to_owned())
         }

@@ -50,7 +50,9 @@ pub use plan::{
 };
 pub use ports::{LookPlan, Ports};
 pub use project::EditRefusal;
-pub use record::{DriverRecord, Entry, Evidence, ImportedState, Marks, Record, StatusRecord, Todo, UserVerb, Verdict};
+pub use record::{
+    DriverRecord, Entry, Evidence, ImportedState, JOURNAL_FORMAT, Marks, Record, StatusRecord, Todo, UserVerb, Verdict,
+};
 pub use report::{
     Difference, DifferenceKind, FleetView, OrchestratorView, OtherLimits, PhaseView, RemedyView, Replay, ReportView,
     TaskReport, TaskView, Threshold, Why, WhyStep, describe, replay,

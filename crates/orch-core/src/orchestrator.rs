@@ -35,7 +35,7 @@ use crate::id::{BranchName, EffectId, LaunchId, Seq, TaskId};
 use crate::input::Input;
 use crate::layout::Layout;
 use crate::plan::{ExecutorKind, Plan, TaskSpec};
-use crate::record::{DriverRecord, Entry, Record};
+use crate::record::{DriverRecord, Entry, JOURNAL_FORMAT, Record};
 use crate::state::{State, TaskState};
 use crate::status::Status;
 use crate::time::{BootId, Millis, Now};
@@ -209,6 +209,7 @@ impl Orchestrator {
 
     fn driver_record(&self, start: bool, boot: &BootId) -> DriverRecord {
         DriverRecord {
+            format: JOURNAL_FORMAT,
             start,
             version: self.config.version.clone(),
             pid: self.config.pid,

@@ -85,10 +85,17 @@ pub enum Record {
     },
 }
 
+/// The journal's format that this version writes, and the newest that it reads. It grows when a journal
+/// gets something that an older version would misread; new fields that may be left out do not count.
+pub const JOURNAL_FORMAT: u32 = 1;
+
 /// An orchestrator took over or left.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DriverRecord {
+    /// The journal's format from here on, see [`JOURNAL_FORMAT`]; 1 where a journal does not say.
+    #[serde(default = "first_format")]
+    pub format: u32,
     /// `true` when it took over, `false` when it left.
     pub start: bool,
     /// The version of orch.
@@ -110,6 +117,10 @@ pub struct DriverRecord {
     pub auto_merge: bool,
     /// How many tasks hold a slot at once.
     pub max_parallel: u32,
+}
+
+fn first_format() -> u32 {
+    1
 }
 
 fn tmux() -> ExecutorKind {

@@ -5,6 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use orch_core::{JOURNAL_FORMAT, Record};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -21,11 +22,22 @@ pub use lines::LineFault;
 pub trait Sequenced {
     /// The position, counted from 1 without gaps.
     fn seq(&self) -> u64;
+
+    /// The journal format that this record announces for itself and those after it, if it is one that
+    /// this version cannot read.
+    fn unreadable_format(&self) -> Option<u32> {
+        None
+    }
 }
 
 impl Sequenced for orch_core::Entry {
     fn seq(&self) -> u64 {
         self.seq.0
+    }
+
+    fn unreadable_format(&self) -> Option<u32> {
+        let Record::Driver(driver) = &self.record else { return None };
+        Some(driver.format).filter(|format| *format > JOURNAL_FORMAT)
     }
 }
 
@@ -44,6 +56,18 @@ pub enum JournalError {
         line: u64,
         /// What is wrong with it.
         fault: LineFault,
+    },
+    /// A whole line that this version cannot read: a newer orch wrote it; nothing was changed.
+    #[error(
+        "{path}:{line}: was written by a newer orch ({what}); the journal is whole: use that version or a later one"
+    )]
+    Newer {
+        /// The journal.
+        path: Utf8PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// What of it is not known here.
+        what: String,
     },
     /// A record could not be written as JSON.
     #[error("cannot write record {seq} as JSON: {source}")]
@@ -127,8 +151,9 @@ impl<T: Sequenced + Serialize + DeserializeOwned> Journal<T> {
     /// Opens the journal, or makes an empty one (mode 0600), and cuts an unfinished last line.
     ///
     /// # Errors
-    /// [`JournalError::Damaged`] at the first line that is no record or not the next one (the file is
-    /// left untouched), [`JournalError::File`] when the system refuses.
+    /// [`JournalError::Damaged`] at the first line that is no record or not the next one, and
+    /// [`JournalError::Newer`] at the first that only a newer version can read (the file is left
+    /// untouched); [`JournalError::File`] when the system refuses.
     pub fn open(path: &Utf8Path) -> Result<Opened<T>, JournalError> {
         Self::open_with(path, Arc::new(NoFaults))
     }
@@ -262,7 +287,10 @@ fn read_from<T: Sequenced + DeserializeOwned>(
     cursor: Cursor,
 ) -> Result<Records<T>, JournalError> {
     let bytes = lines::bytes_after(file, cursor.offset).doing("read", path)?;
-    lines::parse(&bytes, cursor).map_err(|(line, fault)| JournalError::Damaged { path: path.to_owned(), line, fault })
+    lines::parse(&bytes, cursor).map_err(|(line, fault)| match fault {
+        LineFault::Newer(what) => JournalError::Newer { path: path.to_owned(), line, what },
+        fault => JournalError::Damaged { path: path.to_owned(), line, fault },
+    })
 }
 
 #[cfg(test)]

@@ -262,3 +262,46 @@ fn a_full_disk_leaves_the_journal_whole_and_usable() {
     assert!(helper(&path, "full", "trap '' XFSZ; ulimit -f 20;").success());
     assert_eq!(read_journal::<Note>(&path).expect("read").records, notes(1..=3));
 }
+
+fn driver_line(seq: u64, change: impl FnOnce(&mut serde_json::Value)) -> String {
+    let mut driver = serde_json::json!({
+        "seq": seq, "timestamp": "2026-11-25T05:00:00Z", "awake": 5, "type": "driver", "start": true,
+        "version": "9.0.0", "pid": 7, "boot": "b", "base": "main", "limits": {}, "goal": "merged",
+        "autoMerge": false, "maxParallel": 4,
+    });
+    change(&mut driver);
+    format!("{driver}\n")
+}
+
+#[test]
+fn a_journal_without_a_format_is_of_the_first() {
+    let dir = TestDir::new();
+    let path = dir.write("events.jsonl", driver_line(1, |_| {}));
+    let records = read_journal::<orch_core::Entry>(&path).expect("an old journal").records;
+    let Record::Driver(driver) = &records[0].record else { panic!("{records:?}") };
+    assert_eq!(driver.format, 1);
+}
+
+#[test]
+fn what_a_newer_version_wrote_is_said_to_be_newer_and_is_left_alone() {
+    let format = JOURNAL_FORMAT + 1;
+    let table = [
+        (driver_line(1, |d| d["format"] = format.into()), 1, "journal format"),
+        (driver_line(1, |_| {}) + &driver_line(2, |d| d["type"] = "omen".into()), 2, "record omen"),
+        (driver_line(1, |d| d["goal"] = "perfect".into()), 1, "record driver"),
+        (driver_line(1, |d| d["type"] = "\u{1b}[31mx".into()), 1, "record \\u{1b}[31mx"),
+    ];
+    let dir = TestDir::new();
+    for (text, expected, why) in table {
+        let path = dir.write("events.jsonl", text.clone() + "torn");
+        let Err(error) = Journal::<orch_core::Entry>::open(&path) else { panic!("{text} was accepted") };
+        let JournalError::Newer { line, what, .. } = &error else { panic!("{text}: {error}") };
+        assert_eq!(*line, expected, "{text}");
+        assert!(what.starts_with(why), "{what}");
+        assert!(error.to_string().contains("newer orch"), "{error}");
+        assert_eq!(fs::read_to_string(&path).expect("text"), text + "torn", "nothing is changed");
+    }
+    let path = dir.write("events.jsonl", driver_line(2, |d| d["type"] = "omen".into()));
+    let error = read_journal::<orch_core::Entry>(&path).expect_err("not in its place");
+    assert!(matches!(error, JournalError::Damaged { .. }), "{error}");
+}
