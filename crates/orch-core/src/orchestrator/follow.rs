@@ -15,7 +15,7 @@ use crate::status::Status;
 
 impl Orchestrator {
     /// What an open pull request needs besides the merge itself.
-    pub(super) fn follow(&self, plan: &Plan, spec: &TaskSpec, task: &TaskState) -> Next {
+    pub(super) fn follow(&self, pass: &Pass<'_>, plan: &Plan, spec: &TaskSpec, task: &TaskState) -> Next {
         if let Some(push) = self.push(spec, task) {
             return push;
         }
@@ -29,7 +29,7 @@ impl Orchestrator {
         }
         let (base, draft) = self.pull_base(&spec.id);
         if pull.base == base && pull.draft == draft {
-            return Next::Nothing;
+            return self.take_in_conflict(pass, spec, task);
         }
         let change = PullChange {
             base: (pull.base != base).then_some(base),
@@ -37,6 +37,30 @@ impl Orchestrator {
             body: None,
         };
         Next::effect(Effect::UpdatePull { number: pull.number, change })
+    }
+
+    /// Takes in a base that an open pull request conflicts with, where a person merges: what does not merge
+    /// goes back to the agent. Where orch merges, this has its turn in [`Self::merge_next`].
+    fn take_in_conflict(&self, pass: &Pass<'_>, spec: &TaskSpec, task: &TaskState) -> Next {
+        let Some((seen, _)) = self.eyes.pull(&spec.id, pass.now).filter(|_| !self.merges()) else {
+            return Next::Nothing;
+        };
+        let conflicts = seen.pull.as_ref().is_some_and(|pull| {
+            pull.state == PullState::Open
+                && pull.mergeable == Some(false)
+                && pull.base == self.config.base
+                && pull.head_sha == task.verified
+        });
+        if conflicts && !seen.base_in_head { self.sync(spec, vec![self.base_source(seen)]) } else { Next::Nothing }
+    }
+
+    fn base_source(&self, seen: &SeenPull) -> SyncSource {
+        SyncSource { label: format!("base branch {}", self.config.base), tip: seen.base_tip.clone(), merge_base: None }
+    }
+
+    /// Whether orch merges pull requests itself.
+    fn merges(&self) -> bool {
+        self.config.auto_merge && self.config.goal == Status::Merged
     }
 
     /// The base of a pull request and whether it is a draft: the branch of the only unmerged
@@ -169,7 +193,7 @@ impl Orchestrator {
 
     /// Merges the next pull request that may be merged, or takes the base into it first; whether anything began.
     pub(super) fn merge_next(&mut self, pass: &mut Pass<'_>) -> bool {
-        let wanted = self.config.auto_merge && self.config.goal == Status::Merged && !self.state.paused;
+        let wanted = self.merges() && !self.state.paused;
         if !wanted || !self.eyes.merges_due || self.queues.is_merging() {
             return false;
         }
@@ -212,8 +236,7 @@ impl Orchestrator {
             return Next::Look(Look::Pull(id.clone()));
         }
         if !seen.base_in_head {
-            let label = format!("base branch {}", self.config.base);
-            return self.sync(spec, vec![SyncSource { label, tip: seen.base_tip.clone(), merge_base: None }]);
+            return self.sync(spec, vec![self.base_source(seen)]);
         }
         Next::effect(Effect::MergePull(MergeSpec {
             number: pull.number,

@@ -20,6 +20,7 @@ pub(super) const CASES: &[Case] = cases![
     builds_on_two,
     predecessor_is_reworked,
     base_conflicts_and_is_resolved,
+    base_conflicts_where_a_person_merges,
     base_conflicts_for_ever,
     sync_breaks_what_was_verified,
     merge_answer_is_lost,
@@ -347,6 +348,58 @@ fn an_undeclared_conflict_is_resolved_by_the_later_agent() {
     00:02:00 t2 complete -> pr_open
     00:02:00 t2 pr_open -> merged
     Goal
+    ");
+}
+
+fn base_conflicts_where_a_person_merges() -> Scenario {
+    let cast = |spec: &crate::backend::LaunchSpec| match super::cast::attempt(spec) {
+        _ if is_verify(spec) => Script::new().wait(secs(10)).exit(0),
+        1 => Script::new().wait(secs(60)).step(writes("shared.txt", "ours")),
+        _ => resolves(),
+    };
+    play(verified(one()), cast)
+        .merged_by_hand()
+        .at(mins(10), |world| {
+            world.repository().publish(&branch("main"), &[("shared.txt", "theirs")]);
+        })
+        .at(mins(20), |world| _ = world.repository().merge_by_hand(&branch("task/t1"), &branch("main")))
+        .horizon(mins(60))
+}
+
+#[test]
+fn a_conflict_is_seen_where_a_person_merges_and_goes_to_the_agent() {
+    insta::assert_snapshot!(told(base_conflicts_where_a_person_merges()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at 54870a7b1b
+    00:01:10 t1 verified => accept: the verify command passed at 54870a7b1b
+    00:01:10 t1 running -> complete
+    00:01:10 t1 complete -> pr_open
+    00:10:10 t1 conflict => rework: base branch main conflicts in shared.txt: merge 5fa6e01c85515e888eb0e05d5b4dca7890af9b48 into the branch and resolve it; round 1 of 3
+    00:10:10 t1 pr_open -> error: base branch main conflicts in shared.txt: merge 5fa6e01c85515e888eb0e05d5b4dca7890af9b48 into the branch and resolve it
+    00:10:10 t1 error -> running (attempt 2)
+    00:11:10 t1 claimsDone => verify: 1 commit over the start, clean, at c3e3e54c56
+    00:11:20 t1 verified => accept: the verify command passed at c3e3e54c56
+    00:11:20 t1 running -> complete
+    00:11:20 t1 complete -> pr_open
+    00:20:20 t1 pullMerged => accept: its work is in the base
+    00:20:20 t1 pr_open -> merged
+    Goal
+    ");
+}
+
+#[test]
+fn a_base_that_moved_without_conflict_costs_nothing_where_a_person_merges() {
+    let story = play(verified(one()), diligent)
+        .merged_by_hand()
+        .at(mins(10), |world| {
+            world.repository().publish(&branch("main"), &[("theirs.txt", "x")]);
+        })
+        .horizon(mins(60));
+    let story = story.run().expect("no cycle");
+    insta::assert_snapshot!(published(&story), @r"
+    Push task/t1
+    Open task/t1
     ");
 }
 

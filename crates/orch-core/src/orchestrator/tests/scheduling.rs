@@ -275,11 +275,18 @@ fn a_start_point_that_conflicts_waits_for_a_merge() {
     00:10:00 t3 blocked -> pending
     00:10:00 t3 pending -> running (attempt 1)
     00:10:00 t3 running -> blocked (attempt 0): the work that it builds on conflicts in shared.txt
+    00:10:00 t2 conflict => rework: base branch main conflicts in shared.txt: merge 08ecc3403ae89db2fa3aa9770346a5a2a1a74712 into the branch and resolve it; round 1 of 3
+    00:10:00 t2 pr_open -> error: base branch main conflicts in shared.txt: merge 08ecc3403ae89db2fa3aa9770346a5a2a1a74712 into the branch and resolve it
+    00:10:00 t2 error -> running (attempt 2)
+    00:11:00 t2 claimsDone => verify: 1 commit over the start, clean, at 20239849f4
+    00:11:00 t2 verified => accept: committed and clean; no verify command is set
+    00:11:00 t2 running -> complete
+    00:11:00 t2 complete -> pr_open
     00:20:00 t2 pullMerged => accept: its work is in the base
     00:20:00 t2 pr_open -> merged
     00:20:00 t3 blocked -> pending
     00:20:00 t3 pending -> running (attempt 1)
-    00:21:00 t3 claimsDone => verify: 1 commit over the start, clean, at 4eb4fb5d1e
+    00:21:00 t3 claimsDone => verify: 1 commit over the start, clean, at 1121741d82
     00:21:00 t3 verified => accept: committed and clean; no verify command is set
     00:21:00 t3 running -> complete
     00:21:00 t3 complete -> pr_open
