@@ -113,12 +113,12 @@ pub(crate) enum Complaint {
 
 static CREDENTIALS: LazyLock<Regex> = LazyLock::new(|| {
     regex(
-        r"(?i)\b401\b|\b402\b|unauthori[sz]ed|invalid (x-)?api[ -]?key|authentication(_error| failed| required)|not logged in|please (log|sign) ?in|insufficient[_ ](quota|credits?|funds)|credit balance|payment required",
+        r"(?i)(http(/\d(\.\d)?)?|status( code)?|api error)\W{0,3}40[12]\b|unauthori[sz]ed|invalid (x-)?api[ -]?key|authentication(_error| failed| required)|not logged in|please (log|sign) ?in|insufficient[_ ](quota|credits?|funds)|credit balance|payment required",
     )
 });
 static LIMITED: LazyLock<Regex> = LazyLock::new(|| {
     regex(
-        r"(?i)\b429\b|rate[ _-]?limit|too many requests|usage limit|limit reached|overloaded|\b50[234]\b|\b529\b|service unavailable|temporarily unavailable|network (is )?(unreachable|error|down)|could not resolve host|name resolution|stream disconnected|\bE(CONNREFUSED|CONNRESET|NOTFOUND|TIMEDOUT|AI_AGAIN)\b",
+        r"(?i)(http(/\d(\.\d)?)?|status( code)?|api error)\W{0,3}(429|50[234]|529)\b|\brate[ -]?limit|\brate_limit_(error|exceeded|reached)|too many requests|usage limit|limit reached|\boverloaded(_error)?\b|service unavailable|temporarily unavailable|network (is )?(unreachable|error|down)|could not resolve host|name resolution|stream disconnected|\bE(CONNREFUSED|CONNRESET|NOTFOUND|TIMEDOUT|AI_AGAIN)\b",
     )
 });
 static RESET: LazyLock<Regex> =
@@ -212,7 +212,15 @@ mod tests {
             ("curl: (6) Could not resolve host: api.example.com", Some(Complaint::Limited(None))),
             ("Error: 401 Unauthorized", Some(Complaint::Credentials)),
             ("Your credit balance is too low", Some(Complaint::Credentials)),
+            ("HTTP/1.1 503", Some(Complaint::Limited(None))),
+            ("request failed with status code: 429", Some(Complaint::Limited(None))),
+            ("status=402", Some(Complaint::Credentials)),
             ("error: test failed, 1 passed; 2 failed", None),
+            ("401 passed; 2 failed", None),
+            ("test result: FAILED. 429 passed; 1 failed; finished in 502 ms", None),
+            ("assertion failed: left: 402, right: 503", None),
+            ("src/server.rs:401: error: expected 529 lines", None),
+            ("test rate_limit_is_kept ... FAILED", None),
             ("", None),
         ];
         for (line, expected) in cases {
