@@ -216,7 +216,7 @@ impl State {
                 }
             }
             UserVerb::Kill => {
-                for task in self.tasks.values_mut().filter(|task| task.status.is_open()) {
+                for task in self.tasks.values_mut().filter(|task| task.is_killable()) {
                     task.user(verb, entry);
                 }
             }

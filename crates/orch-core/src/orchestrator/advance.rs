@@ -144,7 +144,8 @@ impl Orchestrator {
         let paused = self.is_paused(task);
         if session.teardown {
             let later = session.end_at.is_some_and(|at| at > pass.now.wall);
-            return if paused || later { Next::Nothing } else { self.take_down(pass, id, task, session) };
+            let held = paused && !session.by_hand;
+            return if held || later { Next::Nothing } else { self.take_down(pass, id, task, session) };
         }
         if self.eyes.exit_of(session).is_some() {
             return self.look_at_work(pass, id);

@@ -45,7 +45,9 @@ impl Orchestrator {
         self.eyes.forget_fix(id);
         self.eyes.no_early_push.remove(id);
         Ok(match verb {
-            UserVerb::Kill => format!("{id}: its work is saved and its agent ended; `orch retry {id}` starts it again"),
+            UserVerb::Kill => {
+                format!("{id}: its work is being saved and its agent ended; `orch retry {id}` starts it again")
+            }
             UserVerb::Retry => format!("{id} is tried again"),
             UserVerb::Pause => format!("{id} is paused; `orch resume {id}` goes on"),
             UserVerb::Resume => format!("{id} goes on"),
@@ -75,19 +77,14 @@ impl Orchestrator {
                 Ok(said.to_owned())
             }
             UserVerb::Kill => {
-                let open: Vec<TaskId> = self
-                    .state
-                    .tasks
-                    .iter()
-                    .filter(|(_, task)| task.status.is_open())
-                    .map(|(id, _)| id.clone())
-                    .collect();
+                let open: Vec<TaskId> =
+                    self.state.tasks.iter().filter(|(_, task)| task.is_killable()).map(|(id, _)| id.clone()).collect();
                 self.record(pass, None, Record::User { verb });
                 for id in &open {
                     self.queues.note(&self.state, &self.graph, id, &mut pass.dirty);
                     pass.dirty.insert(id.clone());
                 }
-                Ok(format!("{} agents are ended, their work saved", open.len()))
+                Ok(format!("{} agents are being ended, their work saved", open.len()))
             }
             UserVerb::Retry => Err(Refusal::NeedsTask("retry")),
             UserVerb::Skip => Err(Refusal::NeedsTask("skip")),
@@ -104,7 +101,7 @@ fn objection(task: &crate::state::TaskState, verb: &UserVerb) -> Option<&'static
         UserVerb::Kill | UserVerb::Retry | UserVerb::Skip if task.status == Status::Merged => {
             Some("it is merged, and that is final")
         }
-        UserVerb::Kill if !task.status.is_open() && task.session.is_none() => {
+        UserVerb::Kill if !task.is_killable() => {
             Some("no agent works on it; `orch pause` or `orch skip` keep it from going on")
         }
         UserVerb::Send { .. } | UserVerb::Attach if !live => Some("it has no live session"),

@@ -29,6 +29,8 @@ pub struct Session {
     pub asked_at: Option<AwakeMs>,
     /// Its processes are proved gone.
     pub gone: bool,
+    /// A person's word ends it, which no pause holds up.
+    pub by_hand: bool,
     /// A person wants no grace.
     pub force: bool,
     /// It could not be taken down: a person must look.
@@ -85,6 +87,7 @@ impl Session {
             saved: false,
             asked_at: None,
             gone: false,
+            by_hand: false,
             force: false,
             hopeless: false,
             marks: Marks { launch, activity: 0, changed_at: awake, screen: None, head: None },

@@ -156,6 +156,11 @@ impl TaskState {
         }
     }
 
+    /// Whether there is an attempt or a process for a person to end.
+    pub(crate) fn is_killable(&self) -> bool {
+        self.status.is_open() || self.session.is_some()
+    }
+
     pub(super) fn change(&mut self, change: &StatusRecord, at: Timestamp) {
         self.status = change.to;
         self.changed_at = Some(at);
@@ -357,7 +362,7 @@ impl TaskState {
         self.not_before = Some(at);
         self.each_session(|session| {
             session.force |= session.teardown;
-            (session.teardown, session.hopeless) = (true, false);
+            (session.teardown, session.by_hand, session.hopeless) = (true, true, false);
         });
     }
 }

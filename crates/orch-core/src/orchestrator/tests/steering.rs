@@ -4,14 +4,19 @@ use super::cast::{
     branch, commits, good, id, is_verify, many, mins, one, plan, play, secs, solo, task, task_of, verified,
 };
 use super::{Case, cases, told};
-use crate::record::UserVerb;
+use crate::backend::EndMode;
+use crate::effect::Effect;
+use crate::record::{Record, UserVerb};
 use crate::status::Status;
 use crate::testkit::{Scenario, Script};
+use crate::time::Timestamp;
 
 pub(super) const CASES: &[Case] = cases![
     killed_and_retried,
     killed_twice,
     all_killed,
+    killed_while_paused,
+    all_killed_while_paused,
     killed_while_prepared,
     skipped_and_taken_back,
     skipped_while_prepared,
@@ -55,6 +60,37 @@ fn a_killed_task_needs_a_person_until_retry() {
     00:21:00 t1 pr_open -> merged
     Goal
     ");
+}
+
+fn killed_while_paused() -> Scenario {
+    solo(|_| slow()).say(mins(1), Some("t1"), UserVerb::Pause).say(mins(2), Some("t1"), UserVerb::Kill)
+}
+
+fn all_killed_while_paused() -> Scenario {
+    play(many(2), |_| slow()).say(mins(1), None, UserVerb::Pause).say(mins(2), None, UserVerb::Kill)
+}
+
+#[test]
+fn a_persons_kill_goes_before_a_pause() {
+    for scenario in [killed_while_paused(), all_killed_while_paused()] {
+        let story = scenario.run().expect("no cycle");
+        for (id, task) in &story.state.tasks {
+            assert_eq!((task.status, task.needs_human, &task.session), (Status::Error, true, &None), "{id}\n{story}");
+        }
+        assert!(story.journal.last().is_some_and(|entry| entry.timestamp <= at_minutes(&story, 3)), "{story}");
+    }
+}
+
+#[test]
+fn a_pause_alone_ends_nothing() {
+    let story = solo(|_| slow()).say(mins(1), Some("t1"), UserVerb::Pause).run().expect("no cycle");
+    let ended = |record: &Record| matches!(record, Record::Effect { effect: Effect::End { mode: EndMode::Ask, .. } });
+    assert!(!story.journal.iter().any(|entry| ended(&entry.record)), "{story}");
+}
+
+/// A moment after the story began.
+fn at_minutes(story: &crate::testkit::Story, count: u64) -> Timestamp {
+    story.journal[0].timestamp + mins(count)
 }
 
 fn killed_twice() -> Scenario {
