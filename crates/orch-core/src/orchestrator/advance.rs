@@ -293,7 +293,8 @@ impl Orchestrator {
     /// The verified work of the tasks that this one was ordered after and that the base does not have yet.
     pub(super) fn unmerged_predecessors(&self, id: &TaskId) -> Vec<Predecessor> {
         let published = |state: &TaskState| {
-            state.verified.clone().filter(|_| matches!(state.status, Status::Complete | Status::PrOpen))
+            let published = matches!(state.status, Status::Complete | Status::PrOpen) && !state.skipped;
+            state.verified.clone().filter(|_| published)
         };
         let found = self.predecessors_that(id, |_, state| published(state).is_some());
         let with_sha = |task: TaskId| {

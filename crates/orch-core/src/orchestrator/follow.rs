@@ -70,7 +70,8 @@ impl Orchestrator {
         // Work that is sent back stays what this one builds on.
         let unmerged = self.predecessors_that(id, |other, state| {
             let published = matches!(state.status, Status::Complete | Status::PrOpen) && state.verified.is_some();
-            published || state.status != Status::Merged && state.pushed.is_some() && contained(other)
+            let builds_on = published || state.status != Status::Merged && state.pushed.is_some() && contained(other);
+            builds_on && !state.skipped
         });
         match unmerged.as_slice() {
             [] => (self.config.base.clone(), false),

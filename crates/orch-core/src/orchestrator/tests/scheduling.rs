@@ -19,6 +19,8 @@ pub(super) const CASES: &[Case] = cases![
     gate_at_merge,
     start_point_conflicts,
     predecessor_is_skipped_while_running,
+    published_predecessor_is_skipped,
+    conflicting_predecessor_is_skipped,
     rework_waits_for_the_lease,
     lease_is_held_for_a_person,
     slot_is_held_by_a_paused_task,
@@ -294,6 +296,53 @@ fn a_start_point_that_conflicts_waits_for_a_merge() {
     00:40:00 t3 pr_open -> merged
     Goal
     ");
+}
+
+/// `t2` begins after `t1`, which is published, was skipped; `t3` keeps it from beginning earlier.
+fn published_predecessor_is_skipped() -> Scenario {
+    let tasks = vec![task("t1", 0, &[], &[]), task("t3", 0, &[], &[]), task("t2", 0, &[], &["t1", "t3"])];
+    play(plan(tasks), |spec| match task_of(spec) {
+        "t3" => Script::new().print("working").wait(mins(4)).step(writes("t3.txt", "done")),
+        name => Script::new().wait(secs(60)).step(writes(if name == "t1" { "t1.txt" } else { "t2.txt" }, "done")),
+    })
+    .merged_by_hand()
+    .say(mins(2), Some("t1"), UserVerb::Skip)
+    .at(mins(20), merge("t3"))
+    .at(mins(30), merge("t2"))
+}
+
+#[test]
+fn skipped_work_is_left_out_of_what_comes_after() {
+    let story = published_predecessor_is_skipped().run().expect("no cycle");
+    let [first, second] = ["t1", "t2"].map(|task| &story.state.tasks[&super::cast::id(task)]);
+    assert_eq!((first.status, second.status), (Status::PrOpen, Status::Merged), "{story}");
+    assert!(!second.contains.contains_key(&super::cast::id("t1")), "{story}");
+    assert_eq!(second.pull.as_ref().map(|pull| (pull.base.as_str(), pull.draft)), Some(("main", false)), "{story}");
+    let skipped = first.verified.as_ref().expect("verified");
+    let main = story.world.repository().remote_tip(&branch("main")).expect("a base");
+    assert!(!story.world.repository().contains(skipped, &main), "the skipped work is in the base\n{story}");
+}
+
+/// The work of `t1` and `t2` conflicts, and `t2` is skipped: `t3` starts on `t1` alone.
+fn conflicting_predecessor_is_skipped() -> Scenario {
+    let tasks = vec![task("t1", 0, &[], &[]), task("t2", 0, &[], &[]), task("t3", 0, &[], &["t1", "t2"])];
+    play(plan(tasks), |spec| match task_of(spec) {
+        "t1" => Script::new().print("working").wait(secs(60)).step(writes("shared.txt", "one")),
+        "t2" => Script::new().print("working").wait(secs(60)).step(writes("shared.txt", "two")),
+        _ => good(),
+    })
+    .merged_by_hand()
+    .say(mins(5), Some("t2"), UserVerb::Skip)
+    .at(mins(20), merge("t1"))
+    .at(mins(30), merge("t3"))
+}
+
+#[test]
+fn a_skip_resolves_a_conflict_at_the_start_once() {
+    let story = conflicting_predecessor_is_skipped().run().expect("no cycle");
+    let third = &story.state.tasks[&super::cast::id("t3")];
+    assert_eq!((third.status, third.attempt.0), (Status::Merged, 1), "{story}");
+    assert!(story.journal.len() < 120, "{} records\n{story}", story.journal.len());
 }
 
 fn predecessor_is_skipped_while_running() -> Scenario {
