@@ -216,7 +216,7 @@ impl State {
                 }
             }
             UserVerb::Kill => {
-                for task in self.tasks.values_mut().filter(|task| task.is_killable()) {
+                for task in self.tasks.values_mut().filter(|task| task.is_under_way()) {
                     task.user(verb, entry);
                 }
             }

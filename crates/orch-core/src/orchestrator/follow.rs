@@ -71,7 +71,8 @@ impl Orchestrator {
         let unmerged = self.predecessors_that(id, |other, state| {
             let published = matches!(state.status, Status::Complete | Status::PrOpen) && state.verified.is_some();
             let builds_on = published || state.status != Status::Merged && state.pushed.is_some() && contained(other);
-            builds_on && !state.skipped
+            // Work that a branch already contains stays out of the base until it is merged by itself.
+            builds_on && (!state.skipped || contained(other))
         });
         match unmerged.as_slice() {
             [] => (self.config.base.clone(), false),

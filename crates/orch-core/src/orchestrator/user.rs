@@ -78,7 +78,7 @@ impl Orchestrator {
             }
             UserVerb::Kill => {
                 let open: Vec<TaskId> =
-                    self.state.tasks.iter().filter(|(_, task)| task.is_killable()).map(|(id, _)| id.clone()).collect();
+                    self.state.tasks.iter().filter(|(_, task)| task.is_under_way()).map(|(id, _)| id.clone()).collect();
                 self.record(pass, None, Record::User { verb });
                 for id in &open {
                     self.queues.note(&self.state, &self.graph, id, &mut pass.dirty);
@@ -101,7 +101,7 @@ fn objection(task: &crate::state::TaskState, verb: &UserVerb) -> Option<&'static
         UserVerb::Kill | UserVerb::Retry | UserVerb::Skip if task.status == Status::Merged => {
             Some("it is merged, and that is final")
         }
-        UserVerb::Kill if !task.is_killable() => {
+        UserVerb::Kill if !task.status.is_open() && task.session.is_none() => {
             Some("no agent works on it; `orch pause` or `orch skip` keep it from going on")
         }
         UserVerb::Send { .. } | UserVerb::Attach if !live => Some("it has no live session"),

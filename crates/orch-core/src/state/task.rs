@@ -156,9 +156,9 @@ impl TaskState {
         }
     }
 
-    /// Whether there is an attempt or a process for a person to end.
-    pub(crate) fn is_killable(&self) -> bool {
-        self.status.is_open() || self.session.is_some()
+    /// Whether it has an attempt or a process to end; what ended by itself and is only cleared away is neither.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.status.is_open() || self.session.as_ref().is_some_and(|session| session.ended.is_none())
     }
 
     pub(super) fn change(&mut self, change: &StatusRecord, at: Timestamp) {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use super::cast::{branch, commits, good, id, many, mins, plan, play, secs, task, task_of, writes};
 use super::{Case, cases, told};
+use crate::backend::Checks;
+use crate::id::PullNumber;
 use crate::plan::{Gate, Plan, SameFile};
 use crate::record::{Record, UserVerb};
 use crate::status::Status;
@@ -21,6 +23,7 @@ pub(super) const CASES: &[Case] = cases![
     predecessor_is_skipped_while_running,
     published_predecessor_is_skipped,
     conflicting_predecessor_is_skipped,
+    predecessor_is_skipped_under_a_stack,
     rework_waits_for_the_lease,
     lease_is_held_for_a_person,
     slot_is_held_by_a_paused_task,
@@ -321,6 +324,28 @@ fn skipped_work_is_left_out_of_what_comes_after() {
     let skipped = first.verified.as_ref().expect("verified");
     let main = story.world.repository().remote_tip(&branch("main")).expect("a base");
     assert!(!story.world.repository().contains(skipped, &main), "the skipped work is in the base\n{story}");
+}
+
+/// `t2` builds on `t1`, whose checks never end; `t1` is skipped once both are published. Orch merges.
+fn predecessor_is_skipped_under_a_stack() -> Scenario {
+    let tasks = vec![task("t1", 0, &[], &[]), task("t2", 0, &[], &["t1"])];
+    let scenario = play(plan(tasks), |_| good());
+    scenario.world().forge().set_new_checks(Checks::Pending);
+    scenario
+        .at(mins(5), |world| world.forge().set_checks(PullNumber(2), Checks::Passed))
+        .say(mins(10), Some("t1"), UserVerb::Skip)
+        .horizon(mins(120))
+}
+
+#[test]
+fn skipped_work_is_not_merged_by_what_was_built_on_it() {
+    let story = predecessor_is_skipped_under_a_stack().run().expect("no cycle");
+    let [first, second] = ["t1", "t2"].map(|task| &story.state.tasks[&super::cast::id(task)]);
+    assert_eq!((first.status, second.status), (Status::PrOpen, Status::PrOpen), "{story}");
+    let skipped = first.verified.as_ref().expect("verified");
+    let main = story.world.repository().remote_tip(&branch("main")).expect("a base");
+    assert!(!story.world.repository().contains(skipped, &main), "the skipped work is in the base\n{story}");
+    assert_eq!(second.pull.as_ref().map(|pull| pull.base.as_str()), Some("task/t1"), "{story}");
 }
 
 /// The work of `t1` and `t2` conflicts, and `t2` is skipped: `t3` starts on `t1` alone.

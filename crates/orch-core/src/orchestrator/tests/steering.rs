@@ -6,7 +6,8 @@ use super::cast::{
 use super::{Case, cases, told};
 use crate::backend::EndMode;
 use crate::effect::Effect;
-use crate::record::{Record, UserVerb};
+use crate::id::Seq;
+use crate::record::{Entry, Record, UserVerb};
 use crate::status::Status;
 use crate::testkit::{Scenario, Script};
 use crate::time::Timestamp;
@@ -17,6 +18,7 @@ pub(super) const CASES: &[Case] = cases![
     all_killed,
     killed_while_paused,
     all_killed_while_paused,
+    all_killed_while_published_work_is_verified,
     killed_while_prepared,
     skipped_and_taken_back,
     skipped_while_prepared,
@@ -79,6 +81,42 @@ fn a_persons_kill_goes_before_a_pause() {
         }
         assert!(story.journal.last().is_some_and(|entry| entry.timestamp <= at_minutes(&story, 3)), "{story}");
     }
+}
+
+/// The base moves while the agent works, so that its open pull request is verified once more, in vain.
+fn all_killed_while_published_work_is_verified() -> Scenario {
+    play(verified(one()), super::cast::diligent)
+        .at(secs(30), |world| {
+            world.repository().publish(&branch("main"), &[("theirs.txt", "x")]);
+        })
+        .say(secs(75), None, UserVerb::Kill)
+}
+
+#[test]
+fn a_kill_of_all_reaches_verify_commands_of_published_work() {
+    let story = all_killed_while_published_work_is_verified().run().expect("no cycle");
+    let task = &story.state.tasks[&id("t1")];
+    assert_eq!((task.status, task.needs_human, &task.session), (Status::Error, true, &None), "{story}");
+}
+
+#[test]
+fn a_kill_of_all_leaves_alone_what_ended_by_itself() {
+    let story = play(verified(one()), super::cast::diligent).run().expect("no cycle");
+    let mut verified = None;
+    let mut state = crate::state::State::default();
+    for entry in &story.journal {
+        state.apply(entry);
+        let task = state.tasks.get(&id("t1"));
+        // The verify command ended; its session is only cleared away.
+        if task.is_some_and(|task| task.status == Status::Complete && task.session.is_some()) {
+            verified = Some((state.clone(), entry.clone()));
+        }
+    }
+    let (mut state, last) = verified.expect("complete before the session is forgotten");
+    let record = Record::User { verb: UserVerb::Kill };
+    state.apply(&Entry { seq: Seq(last.seq.0 + 1), task: None, record, ..last });
+    let task = &state.tasks[&id("t1")];
+    assert_eq!((task.needs_human, task.todo), (false, None), "{task:?}");
 }
 
 #[test]
