@@ -2,6 +2,7 @@
 
 mod code;
 mod crates;
+mod rooms;
 mod sources;
 mod tree;
 
@@ -50,6 +51,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<Finding>, TidyError> {
     let files = tree::read(root)?;
     let mut findings: Vec<Finding> = files.iter().flat_map(sources::check).collect();
     findings.extend(sources::stale_exceptions(&files));
+    findings.extend(files.iter().flat_map(rooms::check));
     findings.extend(files.iter().filter(|file| file.is_named("Cargo.toml")).flat_map(crates::check));
     findings.sort();
     Ok(findings)

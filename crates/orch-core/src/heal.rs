@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::backend::{Key, SessionInput};
-use crate::id::AttemptNo;
-use crate::plan::wire_enum;
-use crate::time::{Millis, Timestamp};
+use crate::base::id::AttemptNo;
+use crate::base::time::{Millis, Timestamp};
+use crate::base::wire::wire_enum;
+use crate::ports::{Key, SessionInput};
 
 /// Every threshold of the engine; all settable, all times awake unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,6 +7,7 @@
 mod delivery;
 mod healing;
 mod outcome;
+mod projection;
 mod session;
 mod task;
 
@@ -14,15 +15,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use delivery::Wanted;
 pub use delivery::{Delivery, DeliveryStep};
+pub use projection::EditRefusal;
 pub use session::Session;
+pub(crate) use session::Treatment;
 pub use task::{RemedyTaken, Setback, TaskState, Typing};
 
-use crate::effect::{Effect, Outcome};
-use crate::id::{EffectId, TaskId};
-use crate::plan::{ExecutorKind, Plan};
-use crate::record::{DriverRecord, Entry, ImportedState, Record, UserVerb};
-use crate::status::Status;
-use crate::time::{AwakeMs, BootId, Timestamp};
+use crate::base::id::{EffectId, TaskId};
+use crate::base::time::{AwakeMs, BootId, Timestamp};
+use crate::journal::effect::{Effect, Outcome};
+use crate::journal::record::{DriverRecord, Entry, ImportedState, Record, UserVerb};
+use crate::plan::spec::{ExecutorKind, Plan};
+use crate::plan::status::Status;
 
 /// Everything that is remembered.
 #[derive(Debug, Clone, Default)]

@@ -16,7 +16,7 @@ const fn except(path: &'static str, reason: &'static str) -> Exception {
 const MOST_LINES: usize = 500;
 
 const LONG: &[Exception] = &[
-    except("crates/orch-core/src/orchestrator/watch.rs", "what of a session's life is noticed, signal by signal"),
+    except("crates/orch-core/src/engine/watch.rs", "what of a session's life is noticed, signal by signal"),
     except("crates/orch-core/src/state.rs", "the only writer of state: what each record changes is read in one place"),
 ];
 

@@ -1,9 +1,9 @@
 //! A prompt on its way into a terminal: pasted, entered, confirmed.
 
 use super::Session;
-use crate::backend::{Fingerprint, Key, SessionInput};
-use crate::effect::Outcome;
-use crate::time::{AwakeMs, Millis};
+use crate::base::time::{AwakeMs, Millis};
+use crate::journal::effect::Outcome;
+use crate::ports::{Fingerprint, Key, SessionInput};
 
 /// How often Enter is pressed before the prompt counts as undelivered.
 const ENTERS: u32 = 3;

@@ -1,11 +1,11 @@
 //! What a remedy changes of its task.
 
 use super::{TaskState, Typing};
-use crate::backend::{Fingerprint, SessionInput};
-use crate::effect::Purpose;
+use crate::base::time::{AwakeMs, Timestamp};
 use crate::heal::{Remedy, Signal};
-use crate::record::{Todo, Verdict};
-use crate::time::{AwakeMs, Timestamp};
+use crate::journal::effect::Purpose;
+use crate::journal::record::{Todo, Verdict};
+use crate::ports::{Fingerprint, SessionInput};
 
 impl TaskState {
     pub(super) fn remedy(&mut self, signal: Signal, remedy: &Remedy, reason: &str, awake: AwakeMs) {

@@ -1,12 +1,13 @@
 //! What the outcome of an effect changes of its task.
 
 use super::{Setback, TaskState};
-use crate::backend::{EndMode, PullState};
-use crate::effect::{Effect, Failure, FailureKind, Outcome, Purpose};
-use crate::id::TaskId;
-use crate::record::Todo;
-use crate::status::Status;
-use crate::time::AwakeMs;
+use crate::base::id::TaskId;
+use crate::base::time::AwakeMs;
+use crate::journal::effect::{Effect, Outcome, Purpose};
+use crate::journal::record::Todo;
+use crate::plan::status::Status;
+use crate::ports::{EndMode, PullState};
+use crate::ports::{Failure, FailureKind};
 
 impl TaskState {
     pub(super) fn done(&mut self, effect: &Effect, outcome: &Outcome, awake: AwakeMs) {

@@ -1,12 +1,12 @@
 //! One launched process, as remembered.
 
 use super::Delivery;
-use crate::backend::{ExitStatus, Fingerprint, Launched, ProcessId};
-use crate::effect::Purpose;
-use crate::id::LaunchId;
-use crate::record::Marks;
-use crate::sight::Treatment;
-use crate::time::{AwakeMs, Millis, Timestamp};
+use crate::base::id::LaunchId;
+use crate::journal::effect::Purpose;
+use crate::journal::record::Marks;
+use crate::ports::{ExitStatus, Fingerprint, Launched, ProcessId};
+
+use crate::base::time::{AwakeMs, Millis, Timestamp};
 
 /// One launched process.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,4 +123,19 @@ impl Session {
     pub(super) fn is_awake(&mut self) {
         (self.suspected, self.pokes) = (false, 0);
     }
+}
+
+/// What was done about a session in its present silence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Treatment {
+    /// It was suspected.
+    pub(crate) suspected: bool,
+    /// How often it was poked.
+    pub(crate) pokes: u32,
+    /// When orch typed last.
+    pub(crate) typed_at: Option<AwakeMs>,
+    /// The screen that this answered.
+    pub(crate) answered: Option<Fingerprint>,
+    /// Enter was pressed after a paste, and the screen is to show that it was taken.
+    pub(crate) entered: bool,
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::{Delivery, Session};
-use crate::backend::{Commit, Fingerprint, Key, Prepared, Pull, PullState, SessionInput};
-use crate::effect::{Effect, Failure, Purpose};
+use crate::base::id::{AttemptNo, EffectId, LaunchId, Sha, TaskId};
+use crate::base::time::{AwakeMs, Millis, Timestamp};
 use crate::heal::Signal;
-use crate::id::{AttemptNo, EffectId, LaunchId, Sha, TaskId};
-use crate::record::{Entry, ImportedState, Marks, StatusRecord, Todo, UserVerb, Verdict};
-use crate::status::Status;
-use crate::time::{AwakeMs, Millis, Timestamp};
+use crate::journal::effect::{Effect, Purpose};
+use crate::journal::record::{Entry, ImportedState, Marks, StatusRecord, Todo, UserVerb, Verdict};
+use crate::plan::status::Status;
+use crate::ports::Failure;
+use crate::ports::{Commit, Fingerprint, Key, Prepared, Pull, PullState, SessionInput};
 
 /// A session that still prints this long after its launch got somewhere: an earlier end is one more
 /// relaunch in vain.

@@ -1,6 +1,6 @@
 //! Time that moves only when told to.
 
-use crate::time::{AwakeMs, BootId, Millis, Now, Timestamp};
+use crate::base::time::{AwakeMs, BootId, Millis, Now, Timestamp};
 
 /// A simulated clock; starts at 2026-01-17T00:00:00Z, awake for no time, in boot `sim`.
 #[derive(Debug, Clone, PartialEq, Eq)]

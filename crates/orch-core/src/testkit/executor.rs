@@ -12,11 +12,11 @@ pub(super) use sessions::Sessions;
 
 use super::fault::{Failure, Operation};
 use super::world::World;
-use crate::backend::{
+use crate::base::id::LaunchId;
+use crate::ports::{
     EndSpec, Executor, ExecutorCapabilities, ExecutorError, ExecutorEvent, Fingerprint, LaunchSpec, Launched,
     ScreenView, SessionInfo, SessionInput,
 };
-use crate::id::LaunchId;
 
 /// One connection to a [`World`]'s executor; sessions outlive it.
 pub struct MockExecutor {

@@ -15,7 +15,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 pub use behaviour::Behaviour;
 
 use super::contract::{ContractBroken, Report, suite};
-use crate::backend::Executor;
+use crate::ports::Executor;
 
 /// What a backend brings to run [`run_executor_contract`]: worlds to launch in and eyes to check with.
 ///

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::backend::{ExecutorError, ForgeError, VcsError};
-use crate::time::Timestamp;
+use crate::base::time::Timestamp;
+use crate::ports::{ExecutorError, ForgeError, VcsError};
 
 /// A call of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -10,8 +10,8 @@ pub(super) use pulls::Pulls;
 
 use super::fault::Operation;
 use super::world::World;
-use crate::backend::{Checks, Forge, ForgeError, MergeMethod, MergeSpec, Pull, PullChange, PullSpec};
-use crate::id::{BranchName, PullNumber};
+use crate::base::id::{BranchName, PullNumber};
+use crate::ports::{Checks, Forge, ForgeError, MergeMethod, MergeSpec, Pull, PullChange, PullSpec};
 
 /// One connection to a [`World`]'s forge, which keeps the pull requests of the world's remote.
 ///

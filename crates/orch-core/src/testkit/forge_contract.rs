@@ -9,8 +9,8 @@ mod updating;
 use async_trait::async_trait;
 
 use super::contract::{ContractBroken, Report, suite};
-use crate::backend::Forge;
-use crate::id::{BranchName, PullNumber, Sha};
+use crate::base::id::{BranchName, PullNumber, Sha};
+use crate::ports::Forge;
 
 /// What a backend brings to run [`run_forge_contract`]: a remote with pull requests, and other people's hands on it.
 ///

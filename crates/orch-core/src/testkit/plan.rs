@@ -1,8 +1,8 @@
 //! Plans to play with.
 
-use crate::files::FileSet;
-use crate::id::{BranchName, TaskId};
-use crate::plan::{Plan, PlanSettings, TaskSpec};
+use crate::base::files::FileSet;
+use crate::base::id::{BranchName, TaskId};
+use crate::plan::spec::{Plan, PlanSettings, TaskSpec};
 
 /// A plan of these tasks that says nothing else: agent `bot`, phases by number.
 pub fn planned(tasks: Vec<TaskSpec>) -> Plan {

@@ -9,20 +9,20 @@ use std::task::{Context, Poll, Waker};
 
 use super::script::Script;
 use super::world::World;
-use crate::agent::AgentProfile;
-use crate::backend::{ExecutorEvent, LaunchSpec};
-use crate::graph::Cycle;
+use crate::agents::profile::AgentProfile;
+use crate::base::id::{BranchName, EffectId, TaskId};
+use crate::base::layout::Layout;
+use crate::base::time::{Millis, Timestamp};
+use crate::engine::input::{Input, Seen};
+use crate::engine::perform::{LookPlan, Ports};
+use crate::engine::{Config, Orchestrator, Outlook, Step};
 use crate::heal::{DefaultPolicy, HealPolicy, Limits};
-use crate::id::{BranchName, EffectId, TaskId};
-use crate::input::{Input, Seen};
-use crate::layout::Layout;
-use crate::orchestrator::{Config, Orchestrator, Outlook, Step};
-use crate::plan::{ExecutorKind, Plan};
-use crate::ports::{LookPlan, Ports};
-use crate::record::{Entry, ImportedState, Record, UserVerb};
+use crate::journal::record::{Entry, ImportedState, Record, UserVerb};
+use crate::plan::graph::Cycle;
+use crate::plan::spec::{ExecutorKind, Plan};
+use crate::plan::status::Status;
+use crate::ports::{ExecutorEvent, LaunchSpec};
 use crate::state::State;
-use crate::status::Status;
-use crate::time::{Millis, Timestamp};
 
 /// One orchestration in a simulated world: a plan, scripted agents, a policy. [`Scenario::run`] plays
 /// it to the end and returns a [`Story`] made for `insta`.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use camino::Utf8PathBuf;
 
 use super::world::World;
-use crate::backend::LaunchSpec;
-use crate::time::Millis;
+use crate::base::time::Millis;
+use crate::ports::LaunchSpec;
 
 /// The steps of one scripted agent; when they run out it exits with 0.
 ///

@@ -19,8 +19,8 @@ use remote::Remote;
 pub use repository::MockRepository;
 use worktree::Worktree;
 
-use crate::backend::Prepared;
-use crate::id::{BranchName, Sha, TaskId};
+use crate::base::id::{BranchName, Sha, TaskId};
+use crate::ports::Prepared;
 
 /// One repository with its remote.
 pub(super) struct Repo {

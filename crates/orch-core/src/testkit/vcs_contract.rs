@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::contract::{ContractBroken, Report, suite};
-use crate::backend::Vcs;
-use crate::id::{BranchName, Sha};
+use crate::base::id::{BranchName, Sha};
+use crate::ports::Vcs;
 
 /// The files of the one commit on `main` that every fresh remote has.
 pub const SEED: &[(&str, &str)] =

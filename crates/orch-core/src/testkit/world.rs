@@ -12,9 +12,9 @@ use super::fault::{Call, Failure, Faults, Operation, PortError};
 use super::forge::{MockForge, Pulls};
 use super::script::{Script, Step};
 use super::vcs::{MockRepository, MockVcs, Repo};
-use crate::backend::{ExecutorEvent, LaunchSpec};
-use crate::id::LaunchId;
-use crate::time::{AwakeMs, Millis, Now, Timestamp};
+use crate::base::id::LaunchId;
+use crate::base::time::{AwakeMs, Millis, Now, Timestamp};
+use crate::ports::{ExecutorEvent, LaunchSpec};
 
 /// A simulated machine, repository and forge; clones are handles to the same one.
 ///

@@ -3,11 +3,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::backend::{
+use crate::base::id::LaunchId;
+use crate::ports::{
     EndMode, EndSpec, Executor, ExecutorCapabilities, ExecutorError, ExecutorEvent, ExitStatus, Fingerprint,
     LaunchSpec, Launched, ScreenView, SessionInfo, SessionInput, SessionState,
 };
-use crate::id::LaunchId;
 
 super::defects!(
     /// What is wrong with a [`BrokenExecutor`].

@@ -3,8 +3,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::backend::{Forge, ForgeError, MergeSpec, Pull, PullChange, PullSpec, PullState};
-use crate::id::{BranchName, PullNumber};
+use crate::base::id::{BranchName, PullNumber};
+use crate::ports::{Forge, ForgeError, MergeSpec, Pull, PullChange, PullSpec, PullState};
 use crate::testkit::MockForge;
 
 super::defects!(

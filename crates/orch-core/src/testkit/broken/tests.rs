@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{BrokenExecutor, BrokenForge, BrokenVcs, ExecutorDefect, ForgeDefect, VcsDefect};
-use crate::id::{BranchName, PullNumber, Sha};
+use crate::base::id::{BranchName, PullNumber, Sha};
 use crate::testkit::harness::{MockExecutorHarness, MockForgeHarness, MockVcsHarness, block_on};
 use crate::testkit::{
     Behaviour, ContractBroken, ExecutorHarness, ForgeHarness, MockExecutor, Report, VcsHarness, run_executor_contract,

@@ -3,12 +3,12 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::backend::{
+use crate::base::files::FileSet;
+use crate::base::id::{BranchName, Sha};
+use crate::ports::{
     CommitSpec, Dirt, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec, Saved, SyncSpec, Vcs, VcsError, Work,
     WorkSpec,
 };
-use crate::files::FileSet;
-use crate::id::{BranchName, Sha};
 use crate::testkit::{MockRepository, MockVcs};
 
 super::defects!(

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use camino::Utf8Path;
 
 use super::terminal::Terminal;
-use crate::backend::{
+use crate::base::id::LaunchId;
+use crate::base::time::{AwakeMs, Millis};
+use crate::ports::{
     EndMode, EndSpec, ExecutorError, ExecutorEvent, ExitStatus, Fingerprint, Key, LaunchSpec, Launched, ProcessId,
     ScreenView, SessionInfo, SessionInput, SessionState,
 };
-use crate::id::LaunchId;
 use crate::testkit::script::{Script, Step};
 use crate::testkit::world::State;
-use crate::time::{AwakeMs, Millis};
 
 #[derive(Default)]
 pub(in crate::testkit) struct Sessions {
@@ -129,7 +129,7 @@ impl Sessions {
         self.doubles.extend(self.processes.values().filter(same).map(|process| (process.launch, launch)));
     }
 
-    fn start(&mut self, launch: LaunchId, boot: &crate::time::BootId, now: AwakeMs, leader: bool) -> ProcessId {
+    fn start(&mut self, launch: LaunchId, boot: &crate::base::time::BootId, now: AwakeMs, leader: bool) -> ProcessId {
         self.next_pid += 1;
         let pid = 1000 + self.next_pid;
         let id = ProcessId { pid, started: now.0 / 10 + u64::from(self.next_pid), boot: boot.clone() };

@@ -1,6 +1,6 @@
 //! The little of a terminal that scripted agents need.
 
-use crate::backend::{Key, SessionInput};
+use crate::ports::{Key, SessionInput};
 
 /// What a program shows: text without escape sequences, and the title.
 #[derive(Debug, Clone, Default)]

@@ -1,12 +1,10 @@
 //! The mock keeps the contract that it is used to test others with, and does what scripts say.
 
-use crate::backend::{
-    EndMode, EndSpec, Executor, ExecutorError, ExecutorEvent, LaunchSpec, SessionInput, SessionState,
-};
-use crate::id::LaunchId;
+use crate::base::id::LaunchId;
+use crate::base::time::Millis;
+use crate::ports::{EndMode, EndSpec, Executor, ExecutorError, ExecutorEvent, LaunchSpec, SessionInput, SessionState};
 use crate::testkit::harness::{MockExecutorHarness, block_on};
 use crate::testkit::{Failure, Operation, Script, Step, World, run_executor_contract};
-use crate::time::Millis;
 
 #[test]
 fn the_mock_keeps_the_contract() {
@@ -118,7 +116,7 @@ fn losses_come_when_ordered() {
     block_on(executor.launch(&spec(1))).expect("launch");
     world.advance(Millis(10));
     let listed = block_on(executor.list()).expect("list");
-    assert_eq!(listed[0].state, SessionState::Exited(crate::backend::ExitStatus::default()));
+    assert_eq!(listed[0].state, SessionState::Exited(crate::ports::ExitStatus::default()));
     world.lose_executor_in(Millis(5));
     block_on(executor.launch(&spec(2))).expect("launch");
     world.advance(Millis(5));

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Behaviour, ExecutorHarness};
-use crate::backend::{
+use crate::base::id::LaunchId;
+use crate::base::time::Millis;
+use crate::ports::{
     EndMode, EndSpec, Executor, ExecutorEvent, ExitStatus, LaunchSpec, Launched, ProcessId, ScreenView, SessionInfo,
     SessionState,
 };
-use crate::id::LaunchId;
 use crate::testkit::contract::{Why, bounded, ensure, race};
-use crate::time::Millis;
 
 pub(super) const ONE: LaunchId = LaunchId(1);
 

@@ -4,8 +4,8 @@ use camino::Utf8PathBuf;
 
 use super::bench::{ONE, end_spec, holds, ready, run_out, shows, spec, state, wait_quietly};
 use super::{Behaviour, ExecutorHarness};
-use crate::backend::{EndMode, Executor, ExecutorError, Fingerprint, Key, SessionInput, SessionState};
-use crate::id::LaunchId;
+use crate::base::id::LaunchId;
+use crate::ports::{EndMode, Executor, ExecutorError, Fingerprint, Key, SessionInput, SessionState};
 use crate::testkit::contract::{CaseResult, HOLDS, ensure, ensure_eq, ensure_matches, lines};
 
 /// Texts that a shell, tmux's parser, a line discipline or a short write would change.

@@ -2,10 +2,10 @@
 
 use super::bench::{ONE, dies, end_spec, exit_of, pid_in, process_of, ready, run_out, spec, state, wait_quietly};
 use super::{Behaviour, ExecutorHarness};
-use crate::backend::{EndMode, Executor, ProcessId, SessionState};
-use crate::id::LaunchId;
+use crate::base::id::LaunchId;
+use crate::base::time::BootId;
+use crate::ports::{EndMode, Executor, ProcessId, SessionState};
 use crate::testkit::contract::{CaseResult, HOLDS, ensure, ensure_eq};
-use crate::time::BootId;
 
 pub(super) async fn end_by_asking_lets_the_agent_end<H: ExecutorHarness>(h: &H) -> CaseResult {
     let executor = h.fresh().await;

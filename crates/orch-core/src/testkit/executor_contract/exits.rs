@@ -2,8 +2,8 @@
 
 use super::bench::{ONE, exit_of, pid_in, ready, run_out, session, spec, state, wait_quietly};
 use super::{Behaviour, ExecutorHarness};
-use crate::backend::{EndMode, Executor, ExitStatus};
-use crate::id::LaunchId;
+use crate::base::id::LaunchId;
+use crate::ports::{EndMode, Executor, ExitStatus};
 use crate::testkit::contract::{CaseResult, HOLDS, Outcome, ensure, ensure_eq};
 
 const fn code(code: i32) -> ExitStatus {

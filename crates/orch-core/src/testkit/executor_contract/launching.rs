@@ -6,8 +6,8 @@ use camino::Utf8PathBuf;
 
 use super::bench::{ONE, exit_of, file, holds, ready, run_out, spec, wait_quietly};
 use super::{Behaviour, ExecutorHarness};
-use crate::backend::{Executor, ExecutorError, LaunchSpec};
-use crate::id::LaunchId;
+use crate::base::id::LaunchId;
+use crate::ports::{Executor, ExecutorError, LaunchSpec};
 use crate::testkit::contract::{CaseResult, HOLDS, Why, ensure, ensure_eq, ensure_matches, join, lines};
 
 /// Arguments and values that a shell, tmux's parser or a C string would change.

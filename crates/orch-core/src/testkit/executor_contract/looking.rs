@@ -4,8 +4,8 @@ use super::bench::{
     ONE, end_spec, event, exit_of, looks_so, process_of, ready, run_out, session, shows, spec, state, wait_quietly,
 };
 use super::{Behaviour, ExecutorHarness};
-use crate::backend::{EndMode, Executor, ExecutorEvent, Key, SessionInput, SessionState};
-use crate::id::LaunchId;
+use crate::base::id::LaunchId;
+use crate::ports::{EndMode, Executor, ExecutorEvent, Key, SessionInput, SessionState};
 use crate::testkit::contract::{CaseResult, HOLDS, Outcome, ensure, ensure_eq, race};
 
 pub(super) async fn list_shows_every_live_session<H: ExecutorHarness>(h: &H) -> CaseResult {

@@ -2,8 +2,8 @@
 
 use super::bench::{ONE, dies, end_spec, event, process_of, ready, session, state};
 use super::{Behaviour, ExecutorHarness};
-use crate::backend::{EndMode, Executor, ExecutorEvent, SessionState};
-use crate::id::LaunchId;
+use crate::base::id::LaunchId;
+use crate::ports::{EndMode, Executor, ExecutorEvent, SessionState};
 use crate::testkit::contract::{CaseResult, HOLDS, Outcome, Why, ensure, ensure_eq};
 
 const NO_LOSS: CaseResult = Ok(Outcome::Skipped("nothing but the connection holds the sessions"));

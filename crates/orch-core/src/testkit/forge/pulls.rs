@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::backend::{Checks, ForgeError, MergeMethod, MergeSpec, Pull, PullChange, PullSpec, PullState};
-use crate::id::{BranchName, PullNumber, Sha};
+use crate::base::id::{BranchName, PullNumber, Sha};
+use crate::ports::{Checks, ForgeError, MergeMethod, MergeSpec, Pull, PullChange, PullSpec, PullState};
 use crate::testkit::vcs::{Merge, Node, merge_trees};
 use crate::testkit::world::State;
 

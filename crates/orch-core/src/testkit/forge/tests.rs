@@ -1,7 +1,7 @@
 //! The mock keeps the contract that it is used to test others with.
 
-use crate::backend::{Checks, Forge, ForgeError, PullSpec};
-use crate::id::BranchName;
+use crate::base::id::BranchName;
+use crate::ports::{Checks, Forge, ForgeError, PullSpec};
 use crate::testkit::harness::{MockForgeHarness, block_on};
 use crate::testkit::{Failure, Operation, World, run_forge_contract};
 

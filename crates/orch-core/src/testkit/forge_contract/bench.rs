@@ -1,8 +1,8 @@
 //! What the cases share.
 
 use super::ForgeHarness;
-use crate::backend::{Forge, MergeMethod, MergeSpec, Pull, PullSpec};
-use crate::id::{BranchName, Sha};
+use crate::base::id::{BranchName, Sha};
+use crate::ports::{Forge, MergeMethod, MergeSpec, Pull, PullSpec};
 use crate::testkit::contract::Why;
 
 pub(super) fn branch(name: &str) -> Result<BranchName, Why> {

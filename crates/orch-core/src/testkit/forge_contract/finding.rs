@@ -2,8 +2,8 @@
 
 use super::ForgeHarness;
 use super::bench::{branch, main_branch, pull, pull_spec, seen};
-use crate::backend::{Forge, PullState};
-use crate::id::PullNumber;
+use crate::base::id::PullNumber;
+use crate::ports::{Forge, PullState};
 use crate::testkit::contract::{CaseResult, HOLDS, ensure, ensure_eq};
 
 pub(super) async fn find_gives_the_newest_of_each_head<H: ForgeHarness>(h: &H) -> CaseResult {

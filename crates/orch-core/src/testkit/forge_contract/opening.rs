@@ -2,7 +2,7 @@
 
 use super::ForgeHarness;
 use super::bench::{branch, main_branch, merge_spec, pull, pull_spec, seen};
-use crate::backend::{Forge, ForgeError, PullSpec, PullState};
+use crate::ports::{Forge, ForgeError, PullSpec, PullState};
 use crate::testkit::contract::{CaseResult, HOLDS, ensure, ensure_eq, ensure_matches, join};
 
 pub(super) async fn open_makes_a_pull_request<H: ForgeHarness>(h: &H) -> CaseResult {

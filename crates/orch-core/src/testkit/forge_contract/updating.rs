@@ -2,8 +2,8 @@
 
 use super::ForgeHarness;
 use super::bench::{branch, main_branch, merge_spec, pull, pull_spec, seen};
-use crate::backend::{Forge, ForgeError, PullChange, PullState};
-use crate::id::PullNumber;
+use crate::base::id::PullNumber;
+use crate::ports::{Forge, ForgeError, PullChange, PullState};
 use crate::testkit::contract::{CaseResult, HOLDS, ensure, ensure_eq, ensure_matches};
 
 pub(super) async fn update_retargets<H: ForgeHarness>(h: &H) -> CaseResult {

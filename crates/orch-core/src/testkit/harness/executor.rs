@@ -3,9 +3,9 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::backend::LaunchSpec;
+use crate::base::time::Millis;
+use crate::ports::LaunchSpec;
 use crate::testkit::{Behaviour, ExecutorHarness, MockExecutor, Script, Step, World};
-use crate::time::Millis;
 
 /// Interprets the suite's behaviours as scripts in a simulated world.
 #[derive(Default)]

@@ -2,7 +2,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::id::{BranchName, PullNumber, Sha};
+use crate::base::id::{BranchName, PullNumber, Sha};
 use crate::testkit::{ForgeHarness, MockForge, SEED, World};
 
 /// Worlds in memory, with a world's repository as other people's hands.

@@ -3,9 +3,9 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::id::{BranchName, Sha};
+use crate::base::id::{BranchName, Sha};
+use crate::base::time::Millis;
 use crate::testkit::{Failure, MockRepository, MockVcs, Operation, SEED, VcsHarness, World};
-use crate::time::Millis;
 
 /// Worlds in memory, with a world's repository as other people's hands.
 #[derive(Default)]

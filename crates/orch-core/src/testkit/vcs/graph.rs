@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::id::Sha;
-use crate::time::Timestamp;
+use crate::base::id::Sha;
+use crate::base::time::Timestamp;
 
 /// Every file of a commit with its content.
 pub(in crate::testkit) type Tree = BTreeMap<String, String>;

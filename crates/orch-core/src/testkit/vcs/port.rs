@@ -6,14 +6,14 @@ use camino::Utf8Path;
 use super::graph::{Merge, Node};
 use super::worktree::Worktree;
 use super::{Made, Repo};
-use crate::backend::{
+use crate::base::id::{BranchName, Sha};
+use crate::base::time::Timestamp;
+use crate::ports::{
     Commit, CommitSpec, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec, Saved, SyncSpec, Vcs, VcsError, Work,
     WorkSpec,
 };
-use crate::id::{BranchName, Sha};
 use crate::testkit::fault::Operation;
 use crate::testkit::world::World;
-use crate::time::Timestamp;
 
 /// One connection to a [`World`]'s repository.
 pub struct MockVcs {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::id::{BranchName, Sha};
+use crate::base::id::{BranchName, Sha};
 
 /// The branches at the remote, with this repository's tracking branches.
 #[derive(Default)]

@@ -8,10 +8,10 @@ use super::graph::{Graph, Merge, Node, Tree};
 use super::remote::Remote;
 use super::worktree::Worktree;
 use super::{Made, Repo};
-use crate::backend::{Prepared, VcsError};
-use crate::id::{BranchName, Sha, TaskId};
+use crate::base::id::{BranchName, Sha, TaskId};
+use crate::base::time::Timestamp;
+use crate::ports::{Prepared, VcsError};
 use crate::testkit::world::World;
-use crate::time::Timestamp;
 
 /// The simulated repository as agents and other people use it; for scripts and tests.
 ///

@@ -4,8 +4,8 @@ use camino::Utf8Path;
 
 use super::MockRepository;
 use super::graph::Node;
-use crate::backend::{PrepareSpec, Prepared, Saved};
-use crate::id::{BranchName, Sha};
+use crate::base::id::{BranchName, Sha};
+use crate::ports::{PrepareSpec, Prepared, Saved};
 
 impl MockRepository {
     /// Moves a saved ref, or drops it.

@@ -1,7 +1,7 @@
 //! The mock keeps the contract that it is used to test others with.
 
-use crate::backend::{PrepareSpec, Vcs, VcsError};
-use crate::id::{BranchName, TaskId};
+use crate::base::id::{BranchName, TaskId};
+use crate::ports::{PrepareSpec, Vcs, VcsError};
 use crate::testkit::harness::{MockVcsHarness, block_on};
 use crate::testkit::{Failure, Operation, World, run_vcs_contract};
 

@@ -3,8 +3,8 @@
 use globset::Glob;
 
 use super::graph::Tree;
-use crate::backend::Dirt;
-use crate::id::{BranchName, Sha};
+use crate::base::id::{BranchName, Sha};
+use crate::ports::Dirt;
 
 #[derive(Debug, Clone)]
 pub(super) struct Worktree {

@@ -3,10 +3,10 @@
 use camino::Utf8PathBuf;
 
 use super::VcsHarness;
-use crate::backend::{
+use crate::base::id::{AttemptNo, BranchName, Sha, TaskId};
+use crate::ports::{
     Predecessor, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec, SyncSource, SyncSpec, Vcs, Work, WorkSpec,
 };
-use crate::id::{AttemptNo, BranchName, Sha, TaskId};
 use crate::testkit::contract::Why;
 
 /// A task's worktree as the cases use it.

@@ -2,8 +2,8 @@
 
 use super::VcsHarness;
 use super::bench::{Desk, desk};
-use crate::backend::{CommitSpec, Vcs};
-use crate::files::FileSet;
+use crate::base::files::FileSet;
+use crate::ports::{CommitSpec, Vcs};
 use crate::testkit::contract::{CaseResult, HOLDS, Why, ensure, ensure_eq};
 
 fn spec(desk: &Desk, files: &[&str]) -> Result<CommitSpec, Why> {

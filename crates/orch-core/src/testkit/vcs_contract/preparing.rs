@@ -2,7 +2,7 @@
 
 use super::VcsHarness;
 use super::bench::{branch, commits, desk, desk_after, main_branch, prepare_spec};
-use crate::backend::{RemoveSpec, Vcs, VcsError};
+use crate::ports::{RemoveSpec, Vcs, VcsError};
 use crate::testkit::contract::{CaseResult, HOLDS, Why, ensure, ensure_eq, ensure_matches};
 
 pub(super) async fn base_is_as_the_remote_has_it<H: VcsHarness>(h: &H) -> CaseResult {

@@ -2,8 +2,8 @@
 
 use super::VcsHarness;
 use super::bench::{branch, commits, desk, main_branch};
-use crate::backend::{PushSpec, Vcs, VcsError};
-use crate::id::Sha;
+use crate::base::id::Sha;
+use crate::ports::{PushSpec, Vcs, VcsError};
 use crate::testkit::contract::{CaseResult, HOLDS, Outcome, ensure, ensure_eq, ensure_matches};
 
 pub(super) async fn push_publishes_exactly_one_commit<H: VcsHarness>(h: &H) -> CaseResult {

@@ -2,7 +2,7 @@
 
 use super::VcsHarness;
 use super::bench::{commits, desk, main_branch, prepare_spec};
-use crate::backend::{RemoveSpec, Vcs, VcsError};
+use crate::ports::{RemoveSpec, Vcs, VcsError};
 use crate::testkit::contract::{CaseResult, HOLDS, ensure, ensure_eq, ensure_matches};
 
 pub(super) async fn remove_refuses_uncommitted_work<H: VcsHarness>(h: &H) -> CaseResult {

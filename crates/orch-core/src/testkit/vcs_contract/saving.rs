@@ -2,7 +2,7 @@
 
 use super::VcsHarness;
 use super::bench::{Desk, commits, desk};
-use crate::backend::{Saved, Vcs};
+use crate::ports::{Saved, Vcs};
 use crate::testkit::contract::{CaseResult, HOLDS, Why, ensure, ensure_eq};
 
 async fn saved<V: Vcs>(vcs: &V, desk: &Desk, attempt: u32) -> Result<Saved, Why> {

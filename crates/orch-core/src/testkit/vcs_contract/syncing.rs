@@ -2,7 +2,7 @@
 
 use super::VcsHarness;
 use super::bench::{commits, desk, desk_after, main_branch};
-use crate::backend::{Vcs, VcsError};
+use crate::ports::{Vcs, VcsError};
 use crate::testkit::contract::{CaseResult, HOLDS, Why, ensure, ensure_eq, ensure_matches};
 
 pub(super) async fn sync_takes_in_the_base<H: VcsHarness>(h: &H) -> CaseResult {

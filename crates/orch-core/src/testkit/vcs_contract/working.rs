@@ -2,7 +2,7 @@
 
 use super::VcsHarness;
 use super::bench::{commits, desk, main_branch};
-use crate::backend::{Dirt, Vcs, VcsError, WorkSpec};
+use crate::ports::{Dirt, Vcs, VcsError, WorkSpec};
 use crate::testkit::contract::{CaseResult, HOLDS, ensure, ensure_eq, ensure_matches};
 
 pub(super) async fn work_of_nothing_is_empty<H: VcsHarness>(h: &H) -> CaseResult {

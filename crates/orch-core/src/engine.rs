@@ -1,0 +1,340 @@
+//! The engine: inputs in, records and looks out, time as an argument.
+//!
+//! Call order: [`Orchestrator::new`] with the folded state, [`Orchestrator::start`] once, then
+//! [`Orchestrator::handle`] for every input and [`Orchestrator::next_deadline`] to know when the
+//! next [`Input::Tick`] is due, [`Orchestrator::stop`] at the end. The caller makes the records of a
+//! step durable before it performs the effects that they start.
+//!
+//! `handle` turns what was seen into verdicts; everything else follows from the state alone: after
+//! each input, every task that it touched is advanced until it waits for the world. That is why any
+//! prefix of a batch of records is a state from which the work goes on.
+
+mod advance;
+mod dispatch;
+mod eyes;
+mod follow;
+pub(crate) mod input;
+mod launch;
+mod observe;
+mod outcome;
+mod outlook;
+pub(crate) mod perform;
+mod publish;
+mod timers;
+mod user;
+mod watch;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+
+use crate::agents::profile::AgentProfile;
+use crate::base::id::{BranchName, EffectId, LaunchId, Seq, TaskId};
+use crate::base::layout::Layout;
+use crate::base::time::{BootId, Millis, Now};
+use crate::heal::{Case, HealPolicy, Limits, Signal};
+use crate::journal::effect::{Effect, Look};
+use crate::journal::record::{DriverRecord, Entry, JOURNAL_FORMAT, Record};
+use crate::plan::graph::{Cycle, TaskGraph};
+use crate::plan::spec::{ExecutorKind, Plan, TaskSpec};
+use crate::plan::status::Status;
+use crate::state::{State, TaskState};
+
+pub(crate) use advance::decide;
+pub use input::{Input, Seen, SeenPull, SeenSession};
+pub use launch::LaunchPlan;
+pub use outlook::{Blocker, BlockerKind, Outlook};
+pub(crate) use outlook::{Holds, is_at_goal};
+pub use perform::{LookPlan, Ports};
+pub use user::Refusal;
+
+use dispatch::Queues;
+use eyes::Eyes;
+
+/// What the engine needs to know besides the plan and the state.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where things lie.
+    pub layout: Layout,
+    /// The base branch.
+    pub base: BranchName,
+    /// The agent profiles by name.
+    pub agents: BTreeMap<String, AgentProfile>,
+    /// The thresholds.
+    pub limits: Limits,
+    /// Where agents run.
+    pub executor: ExecutorKind,
+    /// Tasks are followed up to this status: complete, `pr_open` or merged.
+    pub goal: Status,
+    /// Whether orch merges.
+    pub auto_merge: bool,
+    /// How many tasks hold a slot at once, where it is not the manifest that says so.
+    pub max_parallel: Option<u32>,
+    /// Whether people are told of events.
+    pub notify: bool,
+    /// The version of orch, for the journal.
+    pub version: String,
+    /// The driver's process id, for the journal.
+    pub pid: u32,
+}
+
+/// What one input led to.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// Records to be made durable, in order; then the effects that they start are performed.
+    pub records: Vec<Entry>,
+    /// What is to be looked at.
+    pub looks: Vec<Look>,
+    /// Open effects of an earlier process that are performed again: the backends look before they repeat.
+    pub redo: Vec<EffectId>,
+    /// For [`Input::User`]: what a person is told.
+    pub answer: Option<Result<String, Refusal>>,
+}
+
+/// When the engine wants to be called again, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deadline {
+    /// From now.
+    pub after: Millis,
+    /// What is due then.
+    pub reason: &'static str,
+}
+
+/// The engine.
+pub struct Orchestrator {
+    state: State,
+    config: Config,
+    policy: Arc<dyn HealPolicy>,
+    graph: TaskGraph,
+    queues: Queues,
+    eyes: Eyes,
+    last_tick: Option<Now>,
+}
+
+/// One call of [`Orchestrator::handle`] under way.
+struct Pass<'a> {
+    now: &'a Now,
+    records: Vec<Entry>,
+    looks: BTreeSet<Look>,
+    dirty: BTreeSet<TaskId>,
+}
+
+impl Orchestrator {
+    /// An engine on a state folded from the journal.
+    ///
+    /// # Errors
+    /// [`Cycle`] if the state's plan has one: no plan that the engine took in ever had.
+    pub fn new(state: State, config: Config, policy: Arc<dyn HealPolicy>) -> Result<Self, Cycle> {
+        let graph = match &state.plan {
+            Some(plan) => TaskGraph::build(plan)?,
+            None => TaskGraph::build(&Plan::default())?,
+        };
+        let queues = Queues::new(&state, &graph);
+        Ok(Self { state, config, policy, graph, queues, eyes: Eyes::default(), last_tick: None })
+    }
+
+    /// The state.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The plan's graph.
+    pub fn graph(&self) -> &TaskGraph {
+        &self.graph
+    }
+
+    /// What it was set up with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Takes over: records it, performs again what was left open, and looks at everything.
+    pub fn start(&mut self, now: &Now) -> Step {
+        let left_open: Vec<EffectId> = self.state.open.keys().copied().collect();
+        let mut pass = Pass::new(now);
+        let driver = self.driver_record(true, &now.boot);
+        self.record(&mut pass, None, Record::Driver(driver));
+        self.eyes = Eyes::of(&self.state);
+        let mut redo = Vec::new();
+        for id in left_open {
+            let Some(open) = self.state.open.get(&id) else { continue };
+            if matches!(open.effect, Effect::Input { .. }) {
+                // Keys are never pressed from memory: the screen is judged anew.
+                let task = open.task.clone();
+                let record = Record::Done { effect: id, outcome: crate::journal::effect::Outcome::Unknown };
+                self.record(&mut pass, task, record);
+            } else {
+                redo.push(id);
+            }
+        }
+        self.ask_sessions(&mut pass);
+        pass.dirty.extend(self.state.tasks.keys().cloned());
+        self.settle(&mut pass);
+        let mut step = pass.into_step();
+        step.redo = redo;
+        step
+    }
+
+    /// Leaves in order: marks of life first, so that the next process sees silence as this one did.
+    pub fn stop(&mut self, now: &Now) -> Step {
+        let mut pass = Pass::new(now);
+        self.record_marks(&mut pass, true);
+        let driver = self.driver_record(false, &now.boot);
+        self.record(&mut pass, None, Record::Driver(driver));
+        pass.into_step()
+    }
+
+    /// Decides what follows from one input.
+    pub fn handle(&mut self, input: Input, now: &Now) -> Step {
+        let mut pass = Pass::new(now);
+        self.notice_gap(&mut pass);
+        let answer = match input {
+            Input::Tick => {
+                self.on_tick(&mut pass);
+                None
+            }
+            Input::Seen(seen) => {
+                self.on_seen(&mut pass, seen);
+                None
+            }
+            Input::Done { effect, outcome } => {
+                self.on_done(&mut pass, effect, outcome);
+                None
+            }
+            Input::User { task, verb } => Some(self.on_user(&mut pass, task.as_ref(), verb)),
+        };
+        self.settle(&mut pass);
+        let mut step = pass.into_step();
+        step.answer = answer;
+        step
+    }
+
+    fn driver_record(&self, start: bool, boot: &BootId) -> DriverRecord {
+        DriverRecord {
+            format: JOURNAL_FORMAT,
+            start,
+            version: self.config.version.clone(),
+            pid: self.config.pid,
+            boot: boot.clone(),
+            base: self.config.base.clone(),
+            limits: self.config.limits.clone(),
+            executor: self.config.executor,
+            goal: self.config.goal,
+            auto_merge: self.config.auto_merge,
+            max_parallel: self.max_parallel(),
+        }
+    }
+
+    fn max_parallel(&self) -> u32 {
+        let planned = self.state.plan.as_ref().map_or(1, |plan| plan.settings.max_parallel);
+        self.config.max_parallel.unwrap_or(planned).max(1)
+    }
+
+    /// Remembers one thing: the only place that makes records.
+    fn record(&mut self, pass: &mut Pass<'_>, task: Option<TaskId>, record: Record) {
+        let entry =
+            Entry { seq: Seq(self.state.seq + 1), timestamp: pass.now.wall, awake: pass.now.awake, task, record };
+        self.state.apply(&entry);
+        if let Some(task) = &entry.task {
+            self.queues.note(&self.state, &self.graph, task, &mut pass.dirty);
+            pass.dirty.insert(task.clone());
+            if matches!(entry.record, Record::Status(_) | Record::User { .. }) {
+                self.touch_successors(task, &mut pass.dirty);
+            }
+        }
+        let published = |id| self.state.tasks.get(id).is_some_and(|task: &TaskState| task.pull.is_some());
+        self.eyes.merges_due |= entry.task.as_ref().is_none_or(published);
+        pass.records.push(entry);
+    }
+
+    /// What a task does next may depend on where those before it stand; who is skipped stands for those before it.
+    fn touch_successors(&self, task: &TaskId, dirty: &mut BTreeSet<TaskId>) {
+        let mut behind = vec![task.clone()];
+        let mut seen: BTreeSet<TaskId> = BTreeSet::new();
+        while let Some(task) = behind.pop() {
+            for edge in self.graph.successors(&task) {
+                let skipped = self.state.tasks.get(edge.to()).is_some_and(|next| next.skipped);
+                if seen.insert(edge.to().clone()) && skipped {
+                    behind.push(edge.to().clone());
+                }
+            }
+        }
+        dirty.extend(seen);
+    }
+
+    /// Advances every touched task, starts what may start and merges what may be merged, until
+    /// everything waits for the world.
+    fn settle(&mut self, pass: &mut Pass<'_>) {
+        loop {
+            while let Some(task) = pass.dirty.pop_first() {
+                self.advance(pass, &task);
+            }
+            let moved = self.dispatch(pass) | self.merge_next(pass);
+            if !moved && pass.dirty.is_empty() {
+                break;
+            }
+        }
+        self.announce(pass);
+    }
+
+    fn spec(&self, task: &TaskId) -> Option<(&Plan, &TaskSpec, &TaskState)> {
+        let plan = self.state.plan.as_ref()?;
+        let index = self.queues.index(task)?;
+        Some((plan, plan.tasks.get(index)?, self.state.tasks.get(task)?))
+    }
+
+    fn is_paused(&self, task: &TaskState) -> bool {
+        self.state.paused || task.paused
+    }
+
+    fn worktree(&self, task: &TaskId) -> Utf8PathBuf {
+        self.config.layout.worktree(task)
+    }
+
+    /// The case for a signal about a task, as the state has it.
+    fn case(&self, task: &TaskId, signal: Signal, detail: impl Into<String>) -> Case {
+        let absent = TaskState::default();
+        let state = self.state.tasks.get(task).unwrap_or(&absent);
+        Case {
+            signal,
+            detail: detail.into(),
+            attempt: state.attempt,
+            failures: state.failures + 1,
+            feedback_rounds: state.feedback_rounds,
+            relaunches: state.relaunches,
+            delays: state.delays,
+            same_prompt: 0,
+            answer: None,
+            poke: self.profile(task).map(|profile| profile.poke.clone()).unwrap_or_default(),
+            silent: Millis(0),
+            pokes: state.session.as_ref().map_or(0, |session| session.pokes),
+            line_input: false,
+            asked_to_commit: state.asked_to_commit,
+            foreign_dirt: Vec::new(),
+            reset_at: None,
+        }
+    }
+
+    fn profile(&self, task: &TaskId) -> Option<&AgentProfile> {
+        let (plan, spec, _) = self.spec(task)?;
+        self.config.agents.get(plan.agent_of(spec))
+    }
+
+    fn task_of_launch(&self, launch: LaunchId) -> Option<TaskId> {
+        self.queues.task_of(launch).cloned()
+    }
+}
+
+impl<'a> Pass<'a> {
+    fn new(now: &'a Now) -> Self {
+        Self { now, records: Vec::new(), looks: BTreeSet::new(), dirty: BTreeSet::new() }
+    }
+
+    fn into_step(self) -> Step {
+        Step { records: self.records, looks: self.looks.into_iter().collect(), redo: Vec::new(), answer: None }
+    }
+}
+
+#[cfg(test)]
+mod tests;

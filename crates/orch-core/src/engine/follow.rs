@@ -1,0 +1,256 @@
+//! Following pull requests to the merge: others' work is taken in, bases are moved, one merge at a time.
+
+use super::advance::Next;
+use super::eyes::may_merge;
+use super::{Orchestrator, Pass};
+use crate::base::id::{BranchName, TaskId};
+use crate::engine::input::SeenPull;
+use crate::heal::Signal;
+use crate::journal::effect::{Effect, Look};
+use crate::journal::record::{Evidence, Record, StatusRecord, Verdict};
+use crate::plan::spec::{Plan, TaskSpec};
+use crate::plan::status::Status;
+use crate::ports::{Checks, MergeMethod, MergeSpec, PullChange, PullState, SyncSource, SyncSpec};
+use crate::state::TaskState;
+
+impl Orchestrator {
+    /// What an open pull request needs besides the merge itself.
+    pub(super) fn follow(&self, pass: &Pass<'_>, plan: &Plan, spec: &TaskSpec, task: &TaskState) -> Next {
+        if let Some(push) = self.push(spec, task) {
+            return push;
+        }
+        let sources = self.moved_predecessors(plan, task);
+        if !sources.is_empty() {
+            return self.sync(spec, sources);
+        }
+        let Some(pull) = &task.pull else { return self.open_pull(plan, spec, task) };
+        if pull.state != PullState::Open {
+            return Next::Nothing;
+        }
+        let (base, draft) = self.pull_base(&spec.id);
+        if pull.base == base && pull.draft == draft {
+            return self.take_in_conflict(pass, spec, task);
+        }
+        let change = PullChange {
+            base: (pull.base != base).then_some(base),
+            draft: (pull.draft != draft).then_some(draft),
+            body: None,
+        };
+        Next::effect(Effect::UpdatePull { number: pull.number, change })
+    }
+
+    /// Takes in a base that an open pull request conflicts with, where a person merges: what does not merge
+    /// goes back to the agent. Where orch merges, this has its turn in [`Self::merge_next`].
+    fn take_in_conflict(&self, pass: &Pass<'_>, spec: &TaskSpec, task: &TaskState) -> Next {
+        let Some((seen, _)) = self.eyes.pull(&spec.id, pass.now).filter(|_| !self.merges()) else {
+            return Next::Nothing;
+        };
+        let conflicts = seen.pull.as_ref().is_some_and(|pull| {
+            pull.state == PullState::Open
+                && pull.mergeable == Some(false)
+                && pull.base == self.config.base
+                && pull.head_sha == task.verified
+        });
+        if conflicts && !seen.base_in_head { self.sync(spec, vec![self.base_source(seen)]) } else { Next::Nothing }
+    }
+
+    fn base_source(&self, seen: &SeenPull) -> SyncSource {
+        SyncSource { label: format!("base branch {}", self.config.base), tip: seen.base_tip.clone(), merge_base: None }
+    }
+
+    /// Whether orch merges pull requests itself.
+    fn merges(&self) -> bool {
+        self.config.auto_merge && self.config.goal == Status::Merged
+    }
+
+    /// The base of a pull request and whether it is a draft: the branch of the only unmerged
+    /// predecessor, else the base branch, not ready while several are unmerged.
+    pub(super) fn pull_base(&self, id: &TaskId) -> (BranchName, bool) {
+        let contained = |other: &TaskId| self.state.tasks.get(id).is_some_and(|task| task.contains.contains_key(other));
+        // Work that is sent back stays what this one builds on.
+        let unmerged = self.predecessors_that(id, |other, state| {
+            let published = matches!(state.status, Status::Complete | Status::PrOpen) && state.verified.is_some();
+            let builds_on = published || state.status != Status::Merged && state.pushed.is_some() && contained(other);
+            // Work that a branch already contains stays out of the base until it is merged by itself.
+            builds_on && (!state.skipped || contained(other))
+        });
+        match unmerged.as_slice() {
+            [] => (self.config.base.clone(), false),
+            [only] => (self.branch(only).unwrap_or(&self.config.base).clone(), false),
+            _ => (self.config.base.clone(), true),
+        }
+    }
+
+    pub(super) fn sync(&self, spec: &TaskSpec, sources: Vec<SyncSource>) -> Next {
+        let worktree = self.worktree(&spec.id);
+        Next::effect(Effect::Sync(SyncSpec { worktree, branch: spec.branch.clone(), sources }))
+    }
+
+    /// Predecessors whose work is not any more what this branch contains of it.
+    fn moved_predecessors(&self, plan: &Plan, task: &TaskState) -> Vec<SyncSource> {
+        let rewritten = plan.settings.merge_method != MergeMethod::Merge;
+        let source = |(id, old): (&TaskId, &crate::base::id::Sha)| {
+            let state = self.state.tasks.get(id)?;
+            let tip = match state.status {
+                Status::Complete | Status::PrOpen => state.verified.clone()?,
+                Status::Merged if rewritten => state.pull.as_ref()?.merge_sha.clone()?,
+                _ => return None,
+            };
+            (tip != *old).then(|| SyncSource { label: id.to_string(), tip, merge_base: Some(old.clone()) })
+        };
+        let mut sources: Vec<SyncSource> = task.contains.iter().filter_map(source).collect();
+        sources.sort_by_key(|source| TaskId::parse(&source.label).ok().and_then(|id| self.queues.index(&id)));
+        sources
+    }
+
+    /// A pull request was looked at.
+    pub(super) fn on_pull(&mut self, pass: &mut Pass<'_>, id: &TaskId, seen: Result<SeenPull, String>) {
+        self.eyes.answered(&Look::Pull(id.clone()));
+        let Some((_, _, task)) = self.spec(id) else { return };
+        // A forge that cannot be reached is asked again at the next interval.
+        let task = task.clone();
+        self.eyes.note_pull(id, seen.as_ref().ok().cloned(), pass.now);
+        self.eyes.merges_due = true;
+        pass.dirty.insert(id.clone());
+        let Ok(seen) = seen else { return };
+        if task.open.is_some() || task.unanswered.is_some() || task.in_base {
+            return;
+        }
+        let state = seen.pull.as_ref().map(|pull| pull.state);
+        if state == Some(PullState::Merged) || seen.head_in_base {
+            return self.judge_pull(pass, id, Signal::PullMerged, "merged", "its work is in the base", &seen);
+        }
+        if task.needs_human && task.status == Status::Error {
+            let head =
+                seen.pull.as_ref().filter(|pull| pull.state == PullState::Open).and_then(|pull| pull.head_sha.clone());
+            if task.pull.as_ref().is_some_and(|pull| pull.state == PullState::Closed)
+                && head.is_some()
+                && head == task.pushed
+            {
+                let change = StatusRecord { sha: head, ..StatusRecord::new(Status::Error, Status::PrOpen) };
+                self.record(pass, Some(id.clone()), Record::Status(change));
+            }
+            return;
+        }
+        if task.needs_human || task.status != Status::PrOpen || task.verified.is_none() {
+            return;
+        }
+        let Some(pull) = &seen.pull else { return };
+        if pull.state == PullState::Closed {
+            return self.judge_pull(pass, id, Signal::PullClosed, "closed", "closed without a merge", &seen);
+        }
+        if pull.head_sha != task.verified {
+            // A forge may lag behind a push; a commit that is not ours is someone else's.
+            if let (false, Some(head)) = (seen.head_is_ours || task.pushed != task.verified, &pull.head_sha) {
+                let detail = format!("someone pushed to its branch: it is at {} and was not verified", head.short());
+                self.judge_pull(pass, id, Signal::Broken, "head", &detail, &seen);
+            }
+            return;
+        }
+        if let Checks::Failed(what) = &pull.checks {
+            return self.judge_pull(
+                pass,
+                id,
+                Signal::ChecksFailed,
+                "checks",
+                &format!("a required check failed: {what}"),
+                &seen,
+            );
+        }
+        if let Some(what) = pull.changes_requested.as_ref().filter(|what| task.heeded.as_ref() != Some(what)) {
+            self.judge_pull(
+                pass,
+                id,
+                Signal::ChangesRequested,
+                "review",
+                &format!("changes were requested: {what}"),
+                &seen,
+            );
+        }
+    }
+
+    fn judge_pull(
+        &mut self,
+        pass: &mut Pass<'_>,
+        id: &TaskId,
+        signal: Signal,
+        rule: &str,
+        detail: &str,
+        seen: &SeenPull,
+    ) {
+        let detail = crate::base::text::one_line(detail);
+        let message = seen
+            .pull
+            .as_ref()
+            .map(|pull| format!("pull request {} is {:?}, base at {}", pull.number, pull.state, seen.base_tip.short()));
+        let case = self.case(id, signal, detail);
+        let verdict = Verdict {
+            launch: None,
+            rule: rule.to_owned(),
+            evidence: Evidence { message, pull: seen.pull.clone(), ..Evidence::default() },
+            case,
+        };
+        self.record(pass, Some(id.clone()), Record::Verdict(Box::new(verdict)));
+    }
+
+    /// Merges the next pull request that may be merged, or takes the base into it first; whether anything began.
+    pub(super) fn merge_next(&mut self, pass: &mut Pass<'_>) -> bool {
+        let wanted = self.merges() && !self.state.paused;
+        if !wanted || !self.eyes.merges_due || self.queues.is_merging() {
+            return false;
+        }
+        let next = self.queues.mergeable().find_map(|id| match self.merge_step(id, pass) {
+            Next::Nothing => None,
+            next => Some((id.clone(), next)),
+        });
+        match next {
+            Some((id, Next::Record(record))) => {
+                self.record(pass, Some(id), *record);
+                true
+            }
+            Some((_, Next::Look(look))) => {
+                if self.eyes.ask(&look) {
+                    pass.looks.insert(look);
+                }
+                false
+            }
+            _ => {
+                self.eyes.merges_due = false;
+                false
+            }
+        }
+    }
+
+    fn merge_step(&self, id: &TaskId, pass: &Pass<'_>) -> Next {
+        let Some((plan, spec, task)) = self.spec(id) else { return Next::Nothing };
+        if task.not_before.is_some_and(|at| at > pass.now.wall) || self.has_unmerged_predecessors(id) {
+            return Next::Nothing;
+        }
+        let (Some(pull), Some(head)) = (&task.pull, &task.verified) else { return Next::Nothing };
+        if pull.base != self.config.base || pull.draft {
+            return Next::Nothing;
+        }
+        // What could not be merged when last seen is looked at again at its time.
+        let Some((seen, fresh)) = self.eyes.pull(id, pass.now).filter(|(seen, _)| may_merge(seen, head)) else {
+            return Next::Nothing;
+        };
+        if !fresh {
+            return Next::Look(Look::Pull(id.clone()));
+        }
+        if !seen.base_in_head {
+            return self.sync(spec, vec![self.base_source(seen)]);
+        }
+        Next::effect(Effect::MergePull(MergeSpec {
+            number: pull.number,
+            expected_head: head.clone(),
+            method: plan.settings.merge_method,
+        }))
+    }
+
+    /// Whether a task that this one was ordered after still has to be merged before it.
+    fn has_unmerged_predecessors(&self, id: &TaskId) -> bool {
+        self.graph.predecessors(id).into_iter().any(|edge| {
+            self.state.tasks.get(edge.from()).is_some_and(|task| task.status != Status::Merged && !task.skipped)
+        })
+    }
+}

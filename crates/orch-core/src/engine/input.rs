@@ -1,0 +1,99 @@
+//! What can happen: the closed list of inputs.
+
+use crate::base::id::{EffectId, LaunchId, Sha, TaskId};
+use crate::journal::effect::Outcome;
+use crate::journal::record::{ImportedState, UserVerb};
+use crate::plan::spec::Plan;
+use crate::ports::{ExitStatus, Launched, Pull, ScreenView, Work};
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// Time passed.
+    Tick,
+    /// Something was seen.
+    Seen(Seen),
+    /// An effect ended.
+    Done {
+        /// Which.
+        effect: EffectId,
+        /// What came of it.
+        outcome: Outcome,
+    },
+    /// A person said something, about one task or, where that makes sense, about all.
+    User {
+        /// The task.
+        task: Option<TaskId>,
+        /// What.
+        verb: UserVerb,
+    },
+}
+
+/// Something that was seen.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Seen {
+    /// All sessions, as the executor lists them.
+    Sessions(Vec<SeenSession>),
+    /// The executor could not say which sessions there are.
+    NotListed(String),
+    /// A session may have ended, or the executor died: the list says.
+    Stirred,
+    /// A session's screen could not be looked at.
+    NoScreen(LaunchId),
+    /// A session printed something.
+    Output(LaunchId),
+    /// A session's screen.
+    Screen(ScreenView),
+    /// A task's worktree, or why it could not be looked at.
+    Work {
+        /// The task.
+        task: TaskId,
+        /// What was found.
+        work: Result<Box<Work>, String>,
+    },
+    /// A task's pull request and the branches around it, or why they could not be looked at.
+    Pull {
+        /// The task.
+        task: TaskId,
+        /// What was found.
+        seen: Result<Box<SeenPull>, String>,
+    },
+    /// The plan as the manifest has it now, with the states that it gives to tasks (used only when
+    /// there is no journal).
+    Plan {
+        /// The plan.
+        plan: Box<Plan>,
+        /// States other than a fresh `pending`.
+        states: Vec<(TaskId, ImportedState)>,
+        /// What is said of the change, for people.
+        why: String,
+    },
+}
+
+/// One session in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenSession {
+    /// Which launch.
+    pub launch: LaunchId,
+    /// Its name and process.
+    pub launched: Launched,
+    /// How it ended, if it did, with the last lines of its output.
+    pub exit: Option<(ExitStatus, Vec<String>)>,
+    /// The executor's activity value.
+    pub activity: u64,
+}
+
+/// A pull request and the branches around it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenPull {
+    /// The newest pull request of the task's branch.
+    pub pull: Option<Pull>,
+    /// The base's tip at the remote.
+    pub base_tip: Sha,
+    /// Whether the base's tip is contained in the task's verified commit.
+    pub base_in_head: bool,
+    /// Whether the task's verified commit is contained in the base.
+    pub head_in_base: bool,
+    /// Whether the pull request's head is contained in the task's verified commit.
+    pub head_is_ours: bool,
+}

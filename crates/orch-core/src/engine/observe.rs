@@ -1,0 +1,332 @@
+//! What was seen and what came of effects, turned into verdicts.
+
+use std::collections::BTreeSet;
+
+use super::{Orchestrator, Pass};
+use crate::agents::screen::{self, Complaint};
+use crate::base::id::{BranchName, LaunchId, TaskId};
+use crate::engine::input::{Seen, SeenSession};
+use crate::heal::{Case, Signal};
+use crate::journal::effect::{Effect, Look, Purpose};
+use crate::journal::record::{Evidence, Record, Todo, Verdict};
+use crate::plan::graph::TaskGraph;
+use crate::plan::spec::PushMode;
+use crate::ports::{Dirt, EndMode, ExitStatus, PushSpec, Work};
+use crate::state::TaskState;
+
+/// How many lines of output a verdict keeps.
+const TAIL: usize = 20;
+
+impl Orchestrator {
+    pub(super) fn on_seen(&mut self, pass: &mut Pass<'_>, seen: Seen) {
+        match seen {
+            Seen::Sessions(sessions) => self.on_sessions(pass, sessions),
+            Seen::Output(launch) => {
+                self.eyes.note_output(launch);
+                if let Some(task) = self.task_of_launch(launch) {
+                    self.watch(pass, &task);
+                }
+            }
+            Seen::Screen(view) => self.on_screen(pass, &view),
+            Seen::NoScreen(launch) => {
+                self.eyes.answered(&Look::Screen(launch));
+                self.eyes.note_no_screen(launch, pass.now);
+            }
+            Seen::Stirred => self.ask_sessions(pass),
+            // The next heartbeat asks again.
+            Seen::NotListed(_) => self.eyes.answered(&Look::Sessions),
+            Seen::Work { task, work } => self.on_work(pass, &task, work.map(|work| *work)),
+            Seen::Pull { task, seen } => self.on_pull(pass, &task, seen.map(|seen| *seen)),
+            Seen::Plan { plan, states, why } => {
+                if let Ok(graph) = TaskGraph::build(&plan) {
+                    let first = self.state.plan.is_none();
+                    for (task, state) in states.into_iter().filter(|_| first) {
+                        if self.state.pending_import(&task) != Some(&state) {
+                            self.record(pass, Some(task), Record::Imported(state));
+                        }
+                    }
+                    self.take_plan(pass, *plan, graph, why);
+                }
+            }
+        }
+    }
+
+    fn take_plan(&mut self, pass: &mut Pass<'_>, plan: crate::plan::spec::Plan, graph: TaskGraph, why: String) {
+        self.record(pass, None, Record::Plan { why, plan: Box::new(plan) });
+        self.graph = graph;
+        self.queues = super::dispatch::Queues::new(&self.state, &self.graph);
+        pass.dirty.extend(self.state.tasks.keys().cloned());
+    }
+
+    /// The executor's whole list: exits, adoption, sessions that are gone, sessions that nobody knows.
+    fn on_sessions(&mut self, pass: &mut Pass<'_>, sessions: Vec<SeenSession>) {
+        self.eyes.answered(&Look::Sessions);
+        let listed: BTreeSet<LaunchId> = sessions.iter().map(|session| session.launch).collect();
+        let first = !std::mem::replace(&mut self.eyes.met, true);
+        self.eyes.listed = true;
+        for session in sessions {
+            match self.task_of_launch(session.launch) {
+                Some(task) => {
+                    self.eyes.note_listed(session.launch, session.exit, session.activity);
+                    pass.dirty.insert(task.clone());
+                    self.watch(pass, &task);
+                }
+                None if first => {
+                    let process = session.launched.process;
+                    let effect = Effect::End { launch: session.launch, process, mode: EndMode::Kill };
+                    self.record(pass, None, Record::Effect { effect });
+                }
+                None => {}
+            }
+        }
+        for task in self.queues.sessions().cloned().collect::<Vec<_>>() {
+            let Some((_, session)) = self.live(&task) else { continue };
+            let launch = session.launch;
+            let gone = !listed.contains(&launch) && self.eyes.should_be_listed(launch);
+            if gone && self.eyes.exit_of(session).is_none() {
+                let evidence = Evidence { exit: Some(ExitStatus::default()), ..Evidence::default() };
+                let case = self.case(&task, Signal::Lost, "it ended without an exit status");
+                self.judge(pass, &task, Some(launch), "not-listed", evidence, case);
+            }
+        }
+        if std::mem::take(&mut self.eyes.list_again) {
+            self.ask_sessions(pass);
+        }
+    }
+
+    pub(super) fn judge(
+        &mut self,
+        pass: &mut Pass<'_>,
+        task: &TaskId,
+        launch: Option<LaunchId>,
+        rule: &str,
+        evidence: Evidence,
+        case: Case,
+    ) {
+        let verdict = Verdict { launch, rule: rule.to_owned(), evidence, case };
+        self.record(pass, Some(task.clone()), Record::Verdict(Box::new(verdict)));
+    }
+
+    /// A worktree was looked at: judges an ended session, or notes how far a live one got.
+    fn on_work(&mut self, pass: &mut Pass<'_>, id: &TaskId, work: Result<Work, String>) {
+        self.eyes.answered(&Look::Work(id.clone()));
+        if work.is_ok() {
+            self.eyes.note_sight(id);
+            pass.dirty.insert(id.clone());
+        }
+        let Some((_, _, task)) = self.spec(id) else { return };
+        if task.open.is_some() || task.unanswered.is_some() {
+            return;
+        }
+        let ended = task.session.as_ref().filter(|session| session.is_live()).and_then(|session| {
+            self.eyes.exit_of(session).map(|(exit, tail)| (session.launch, session.purpose, *exit, tail.clone()))
+        });
+        let person_retry = task.person_retry && task.session.is_none();
+        let judges = task.todo == Some(Todo::Judge) && task.session.is_none();
+        match work {
+            Err(_) if (ended.is_some() || judges) && !self.eyes.note_blind(id, pass.now) => {}
+            Err(why) if ended.is_some() || judges => {
+                let case = self.case(id, Signal::Broken, format!("the worktree cannot be looked at: {why}"));
+                let evidence =
+                    Evidence { message: Some(why), exit: ended.map(|(_, _, exit, _)| exit), ..Evidence::default() };
+                self.judge(pass, id, None, "worktree", evidence, case);
+            }
+            Err(_) => {
+                self.eyes.note_no_fix(id);
+                pass.dirty.insert(id.clone());
+            }
+            Ok(work) => match ended {
+                Some((launch, Purpose::Verify, exit, tail)) => self.judge_verify(pass, id, launch, exit, tail, work),
+                Some((launch, purpose, exit, tail)) => {
+                    self.judge_end(pass, id, Some(launch), Some((purpose, exit, tail)), work);
+                }
+                None if judges => self.judge_end(pass, id, None, None, work),
+                None if person_retry => self.judge_fix(pass, id, work),
+                None => self.note_work(pass, id, &work),
+            },
+        }
+    }
+
+    /// Judges what an ended agent left, by its exit and its worktree.
+    fn judge_end(
+        &mut self,
+        pass: &mut Pass<'_>,
+        id: &TaskId,
+        launch: Option<LaunchId>,
+        ended: Option<(Purpose, ExitStatus, Vec<String>)>,
+        work: Work,
+    ) {
+        let Some((_, spec, _)) = self.spec(id) else { return };
+        let foreign: Vec<String> =
+            work.dirt.untracked.iter().filter(|path| !spec.files.covers(path)).cloned().collect();
+        let foreign = foreign.into_iter().chain(work.dirt.operation.iter().map(|what| format!("an unfinished {what}")));
+        let foreign: Vec<String> = foreign.collect();
+        let on_branch = work.branch.as_ref() == Some(&spec.branch);
+        let branch = spec.branch.clone();
+        let (purpose, exit, tail) = ended.map_or((Purpose::Work, None, Vec::new()), |(p, e, t)| (p, Some(e), t));
+        let failed = exit.filter(|exit| purpose == Purpose::Work && exit.code != Some(0));
+        let mut reset_at = None;
+        let (rule, signal, detail) = match failed {
+            Some(ExitStatus { code: None, signal: None }) => {
+                ("exit-unknown", Signal::Lost, "it ended and nobody knows how".to_owned())
+            }
+            Some(exit) => match screen::complaint(&tail) {
+                Some((Complaint::Credentials, line)) => {
+                    ("credentials", Signal::Credentials, crate::base::text::one_line(line))
+                }
+                Some((Complaint::Limited(reset), line)) => {
+                    reset_at = reset.map(|reset| pass.now.wall + reset);
+                    ("limited", Signal::Limited, crate::base::text::one_line(line))
+                }
+                None => ("exit-status", Signal::Failed, exit.to_string()),
+            },
+            None if !on_branch => {
+                let at = work.branch.as_ref().map_or("no branch".to_owned(), ToString::to_string);
+                ("wrong-branch", Signal::Failed, format!("the worktree is on {at} instead of {branch}"))
+            }
+            None if !work.dirt.is_clean() => ("uncommitted", Signal::Uncommitted, describe_dirt(&work.dirt)),
+            None if work.commits.is_empty() => {
+                ("no-commit", Signal::NothingDone, "it ended well, with no commit and nothing changed".to_owned())
+            }
+            None => {
+                let n = work.commits.len();
+                let s = if n == 1 { "" } else { "s" };
+                (
+                    "clean-commits",
+                    Signal::ClaimsDone,
+                    format!("{n} commit{s} over the start, clean, at {}", work.head.short()),
+                )
+            }
+        };
+        let mut case = self.case(id, signal, detail);
+        (case.foreign_dirt, case.reset_at) = (foreign, reset_at);
+        let evidence = Evidence { exit, tail: bounded(tail), ..of_work(work) };
+        self.judge(pass, id, launch, rule, evidence, case);
+    }
+
+    fn judge_verify(
+        &mut self,
+        pass: &mut Pass<'_>,
+        id: &TaskId,
+        launch: LaunchId,
+        exit: ExitStatus,
+        tail: Vec<String>,
+        work: Work,
+    ) {
+        let Some((_, _, task)) = self.spec(id) else { return };
+        let same = task.verifying.as_ref() == Some(&work.head) && work.dirt.tracked.is_empty();
+        let (rule, signal, detail) = match exit {
+            ExitStatus { code: Some(0), .. } if same => {
+                ("verify-passed", Signal::Verified, format!("the verify command passed at {}", work.head.short()))
+            }
+            ExitStatus { code: Some(0), .. } => {
+                let detail = "the tree changed while it was verified".to_owned();
+                ("verify-moved", Signal::VerifyFailed, detail)
+            }
+            ExitStatus { code: None, signal: None } => {
+                ("exit-unknown", Signal::Lost, "the verify command ended and nobody knows how".to_owned())
+            }
+            exit => ("verify-failed", Signal::VerifyFailed, format!("the verify command ended with {exit}")),
+        };
+        let case = self.case(id, signal, detail);
+        let evidence = Evidence { exit: Some(exit), tail: bounded(tail), ..of_work(work) };
+        self.judge(pass, id, Some(launch), rule, evidence, case);
+    }
+
+    /// After `retry`: a person may have committed what was missing.
+    fn judge_fix(&mut self, pass: &mut Pass<'_>, id: &TaskId, work: Work) {
+        let Some((_, spec, task)) = self.spec(id) else { return };
+        let uncommitted = task.lesson.as_ref().is_some_and(|lesson| lesson.case.signal == Signal::Uncommitted);
+        let moved = uncommitted || task.head.as_ref().is_some_and(|head| *head != work.head);
+        let good = work.dirt.is_clean() && !work.commits.is_empty() && work.branch.as_ref() == Some(&spec.branch);
+        if moved && good {
+            let case = self.case(id, Signal::ClaimsDone, format!("a person committed up to {}", work.head.short()));
+            self.judge(pass, id, None, "fixed-by-hand", of_work(work), case);
+        } else {
+            self.eyes.note_no_fix(id);
+        }
+    }
+
+    fn note_work(&mut self, pass: &mut Pass<'_>, id: &TaskId, work: &Work) {
+        let Some((task, session)) = self.live(id) else { return };
+        let (launch, troubled, known) = (session.launch, task.trouble.is_some(), task.pushed.clone());
+        let moved = self.eyes.note_head(launch, &work.head, pass.now);
+        if moved && troubled {
+            self.record_marks(pass, false);
+        }
+        let Some((plan, spec, task)) = self.spec(id) else { return };
+        let wanted = plan.settings.push == PushMode::Early && !self.eyes.no_early_push.contains(id);
+        let new = !work.commits.is_empty() && known.as_ref() != Some(&work.head);
+        let here = work.branch.as_ref() == Some(&spec.branch);
+        if wanted && new && here && task.open.is_none() && !self.is_paused(task) {
+            let push = PushSpec { branch: spec.branch.clone(), sha: work.head.clone(), base: self.config.base.clone() };
+            self.record(pass, Some(id.clone()), Record::Effect { effect: Effect::Push(push) });
+        }
+    }
+
+    /// The state of a task, for looks that are answered outside.
+    pub fn task(&self, id: &TaskId) -> Option<&TaskState> {
+        self.state.tasks.get(id)
+    }
+
+    /// A task's branch.
+    pub fn branch(&self, id: &TaskId) -> Option<&BranchName> {
+        self.spec(id).map(|(_, spec, _)| &spec.branch)
+    }
+
+    /// Where each session's output is logged.
+    pub fn logs(&self) -> std::collections::BTreeMap<LaunchId, camino::Utf8PathBuf> {
+        let session = |id: &TaskId| {
+            let task = self.state.tasks.get(id)?;
+            let session = task.session.as_ref()?;
+            let layout = &self.config.layout;
+            Some((
+                session.launch,
+                match session.purpose {
+                    Purpose::Verify => layout.verify_log(id, session.launch),
+                    Purpose::Work | Purpose::AskCommit => layout.log(id, task.attempt),
+                },
+            ))
+        };
+        self.queues.sessions().filter_map(session).collect()
+    }
+
+    /// Which worktree a [`Look::Work`] means; `None` when the task has none.
+    pub fn work_spec(&self, id: &TaskId) -> Option<crate::ports::WorkSpec> {
+        let (_, spec, task) = self.spec(id)?;
+        let verifies = task.session.as_ref().is_some_and(|session| session.purpose == Purpose::Verify);
+        Some(crate::ports::WorkSpec {
+            worktree: self.worktree(id),
+            branch: spec.branch.clone(),
+            start: task.prepared.as_ref()?.start.clone(),
+            ignore_untracked: verifies,
+        })
+    }
+}
+
+fn of_work(work: Work) -> Evidence {
+    Evidence {
+        head: Some(work.head),
+        commits: Some(work.commits),
+        changed: Some(work.changed),
+        dirt: (!work.dirt.is_clean()).then_some(work.dirt),
+        ..Evidence::default()
+    }
+}
+
+fn bounded(mut tail: Vec<String>) -> Vec<String> {
+    tail.drain(..tail.len().saturating_sub(TAIL));
+    tail.iter().map(|line| crate::base::text::one_line(line)).collect()
+}
+
+fn describe_dirt(dirt: &Dirt) -> String {
+    let count = dirt.tracked.len() + dirt.untracked.len();
+    let mut files: Vec<&str> = dirt.tracked.iter().chain(&dirt.untracked).map(String::as_str).take(5).collect();
+    if count > files.len() {
+        files.push("…");
+    }
+    match &dirt.operation {
+        Some(what) => format!("an unfinished {what}, not committed: {}", files.join(", ")),
+        None => format!("not committed: {}", files.join(", ")),
+    }
+}

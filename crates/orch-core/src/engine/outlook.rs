@@ -1,0 +1,210 @@
+//! What holds a task, and what can still happen without a person.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::Orchestrator;
+use super::dispatch::{Queues, meets, reached};
+use crate::base::id::TaskId;
+use crate::journal::effect::Effect;
+use crate::plan::graph::{EdgeKind, TaskGraph};
+use crate::plan::status::Status;
+use crate::state::{Session, State, TaskState};
+
+/// Where a whole run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outlook {
+    /// Every task reached the goal or was skipped.
+    Goal,
+    /// Something goes on, or waits for a time or a forge.
+    Working,
+    /// Nothing can happen without a person.
+    NeedsPerson,
+}
+
+/// One reason why a task may not start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Blocker {
+    /// The task that it waits for.
+    pub task: TaskId,
+    /// Why.
+    pub kind: BlockerKind,
+    /// The files that both declare.
+    pub files: Vec<String>,
+}
+
+/// Why one task waits for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum BlockerKind {
+    /// It is declared.
+    DependsOn,
+    /// Their files overlap.
+    File,
+    /// An earlier phase is not through its gate.
+    Phase,
+}
+
+/// What holds the tasks of a state, whether or not anyone drives it.
+pub(crate) struct Holds<'a> {
+    state: &'a State,
+    graph: &'a TaskGraph,
+    queues: Queues,
+}
+
+impl<'a> Holds<'a> {
+    pub(crate) fn new(state: &'a State, graph: &'a TaskGraph) -> Self {
+        Self { state, graph, queues: Queues::new(state, graph) }
+    }
+
+    pub(crate) fn blockers(&self, id: &TaskId) -> Vec<Blocker> {
+        blockers(self.state, self.graph, &self.queues, id)
+    }
+
+    /// The first phase that is not through its gate.
+    pub(crate) fn open_phase(&self) -> Option<usize> {
+        self.queues.closed_gate(usize::MAX)
+    }
+
+    /// How many tasks hold a slot.
+    pub(crate) fn slots_taken(&self) -> usize {
+        self.queues.slots().count()
+    }
+
+    /// The task that holds the lease of files that another one wants.
+    pub(crate) fn lease_holder(&self, id: &TaskId) -> Option<&TaskId> {
+        let plan = self.state.plan.as_ref()?;
+        let wanted = &plan.task(id)?.files;
+        self.queues
+            .leases()
+            .find(|other| *other != id && plan.task(other).is_some_and(|held| held.files.overlaps(wanted)))
+    }
+}
+
+fn blockers(state: &State, graph: &TaskGraph, queues: &Queues, id: &TaskId) -> Vec<Blocker> {
+    let spec = state.plan.as_ref().and_then(|plan| plan.tasks.get(queues.index(id)?));
+    let (Some(spec), Some(task)) = (spec, state.tasks.get(id)) else { return Vec::new() };
+    if task.status.has_begun() {
+        return Vec::new();
+    }
+    let conflicts = |other: &TaskId| task.status == Status::Blocked && task.waits_on.contains(other);
+    let edges = graph.predecessors(id).into_iter().filter(|edge| !is_met(state, edge.from()) || conflicts(edge.from()));
+    let edges = edges.map(|edge| Blocker {
+        task: edge.from().clone(),
+        kind: match edge.kind() {
+            EdgeKind::DependsOn => BlockerKind::DependsOn,
+            EdgeKind::File => BlockerKind::File,
+        },
+        files: edge.files(),
+    });
+    let gate = queues.closed_gate(spec.phase).into_iter().flat_map(|phase| queues.short_of_gate(phase));
+    let gate = gate.map(|task| Blocker { task: task.clone(), kind: BlockerKind::Phase, files: Vec::new() });
+    edges.chain(gate).collect()
+}
+
+/// Whether nothing more is wanted of a task.
+pub(crate) fn is_at_goal(task: &TaskState, goal: Status) -> bool {
+    let status = match goal {
+        Status::Complete => task.status.meets_edges(),
+        Status::PrOpen => matches!(task.status, Status::PrOpen | Status::Merged),
+        _ => task.status == Status::Merged,
+    };
+    task.skipped || status && !task.needs_human
+}
+
+fn is_met(state: &State, id: &TaskId) -> bool {
+    state.tasks.get(id).is_none_or(meets)
+}
+
+/// Whether a process runs that needs nobody; that of a paused task goes on, and its end is taken in.
+fn is_at_work(task: &TaskState) -> bool {
+    !task.needs_human && task.session.as_ref().is_some_and(Session::is_live)
+}
+
+impl Orchestrator {
+    /// What a task waits for before it may start; empty once it has begun.
+    pub fn blockers(&self, id: &TaskId) -> Vec<Blocker> {
+        blockers(&self.state, &self.graph, &self.queues, id)
+    }
+
+    pub(super) fn has_blockers(&self, id: &TaskId) -> bool {
+        let Some((_, spec, _)) = self.spec(id) else { return false };
+        self.queues.closed_gate(spec.phase).is_some()
+            || self.graph.predecessors(id).into_iter().any(|edge| !is_met(&self.state, edge.from()))
+    }
+
+    pub(super) fn blocked_reason(&self, id: &TaskId) -> String {
+        let blockers = self.blockers(id);
+        let mut parts: Vec<String> = blockers
+            .iter()
+            .take(4)
+            .map(|blocker| match blocker.kind {
+                BlockerKind::DependsOn => format!("{} (dependsOn)", blocker.task),
+                BlockerKind::File => format!("{} (same file)", blocker.task),
+                BlockerKind::Phase => format!("{} (earlier phase)", blocker.task),
+            })
+            .collect();
+        if blockers.len() > parts.len() {
+            parts.push(format!("{} more", blockers.len() - parts.len()));
+        }
+        format!("waits for {}", parts.join(", "))
+    }
+
+    /// Where the run stands.
+    pub fn outlook(&self) -> Outlook {
+        let Some(plan) = &self.state.plan else { return Outlook::Goal };
+        // Telling people is no part of the work.
+        if self.state.open.values().any(|open| !matches!(open.effect, Effect::Notify(_))) {
+            return Outlook::Working;
+        }
+        let mut slots = self.queues.slots().filter_map(|id| self.state.tasks.get(id));
+        let mut sessions = self.queues.sessions().filter_map(|id| self.state.tasks.get(id));
+        if slots.any(|task| !self.is_paused(task)) || sessions.any(is_at_work) {
+            return Outlook::Working;
+        }
+        let mut all_reached = true;
+        let mut stopped: BTreeSet<&TaskId> = BTreeSet::new();
+        let mut phase_stopped: Option<usize> = None;
+        for id in self.graph.order() {
+            let Some((_, spec, task)) = self.spec(id) else { continue };
+            if self.is_winding_up(task) {
+                return Outlook::Working;
+            }
+            if self.reached_goal(task) {
+                continue;
+            }
+            all_reached = false;
+            let behind_gate = phase_stopped.is_some_and(|phase| phase < spec.phase);
+            let behind_task = self.graph.predecessors(id).into_iter().any(|edge| stopped.contains(edge.from()));
+            // Whoever holds a slot or a lease by now waits for a person.
+            let starts = !task.status.has_begun() || task.status == Status::Error;
+            let held = task.needs_human
+                || self.is_paused(task)
+                || starts && (self.is_full() || self.is_leased(plan, spec))
+                || !task.status.has_begun() && (behind_gate || behind_task)
+                || task.status == Status::PrOpen && self.config.auto_merge && behind_task;
+            if !held {
+                return Outlook::Working;
+            }
+            stopped.insert(id);
+            if !reached(task, plan.settings.gate) {
+                phase_stopped = Some(phase_stopped.map_or(spec.phase, |phase| phase.min(spec.phase)));
+            }
+        }
+        if all_reached { Outlook::Goal } else { Outlook::NeedsPerson }
+    }
+
+    fn reached_goal(&self, task: &TaskState) -> bool {
+        is_at_goal(task, self.config.goal)
+    }
+
+    /// Whether something about the task ends by itself and is waited for, whatever its status.
+    fn is_winding_up(&self, task: &TaskState) -> bool {
+        let session =
+            task.session.as_ref().is_some_and(|session| session.teardown && !self.is_paused(task) && !session.hopeless);
+        let worktree =
+            task.status == Status::Merged && !task.removed && task.prepared.is_some() && !self.is_paused(task);
+        session || worktree || task.unanswered.is_some()
+    }
+}

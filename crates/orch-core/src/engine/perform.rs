@@ -1,0 +1,232 @@
+//! Carries effects and looks to the ports.
+//!
+//! Every port call is idempotent, so an effect that an earlier process left open is simply performed
+//! again: the backend looks before it repeats.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::base::id::{BranchName, LaunchId, Sha, TaskId};
+use crate::base::time::Millis;
+use crate::engine::input::{Input, Seen, SeenPull, SeenSession};
+use crate::engine::{LaunchPlan, Orchestrator};
+use crate::journal::effect::{Effect, Look, Outcome};
+use crate::ports::{
+    EndSpec, Executor, ExitStatus, Forge, LaunchSpec, Launched, SaveSpec, SessionInfo, SessionState, Vcs, VcsError,
+    WorkSpec,
+};
+use crate::ports::{Failure, FailureKind};
+
+/// How long the proof that a process is gone is waited for.
+const PROOF: Millis = Millis(5000);
+/// The size of agents' terminals: dialogs of known agents wrap below 120x40.
+const TERMINAL: (u16, u16) = (120, 40);
+/// How many lines of an ended session's screen a look brings.
+const TAIL: usize = 20;
+
+/// The three ports.
+#[derive(Clone)]
+pub struct Ports {
+    /// Where agents run.
+    pub executor: Arc<dyn Executor>,
+    /// The repository.
+    pub vcs: Arc<dyn Vcs>,
+    /// The pull requests.
+    pub forge: Arc<dyn Forge>,
+}
+
+/// A look with what it needs of the engine, so that it can be carried out beside it.
+#[derive(Debug, Clone)]
+pub enum LookPlan {
+    /// All sessions.
+    Sessions,
+    /// Screens, in one round trip.
+    Screens(Vec<LaunchId>),
+    /// A worktree; absent when the task has none.
+    Work(TaskId, Option<WorkSpec>),
+    /// A pull request and the branches around it.
+    Pull {
+        /// The task.
+        task: TaskId,
+        /// Its branch.
+        head: BranchName,
+        /// Its verified commit.
+        sha: Option<Sha>,
+        /// The base branch.
+        base: BranchName,
+    },
+}
+
+impl LookPlan {
+    /// What looks mean now, all screens in one; looks at what does not exist any more are left out.
+    pub fn of(looks: impl IntoIterator<Item = Look>, engine: &Orchestrator) -> Vec<Self> {
+        let mut screens = Vec::new();
+        let mut plans = Vec::new();
+        for look in looks {
+            match look {
+                Look::Sessions => plans.push(Self::Sessions),
+                Look::Screen(launch) => screens.push(launch),
+                Look::Work(task) => {
+                    let spec = engine.work_spec(&task);
+                    plans.push(Self::Work(task, spec));
+                }
+                Look::Pull(task) => {
+                    let Some(head) = engine.branch(&task).cloned() else { continue };
+                    let sha = engine.task(&task).and_then(|task| task.verified.clone());
+                    plans.push(Self::Pull { task, head, sha, base: engine.config().base.clone() });
+                }
+            }
+        }
+        if !screens.is_empty() {
+            plans.push(Self::Screens(screens));
+        }
+        plans
+    }
+}
+
+impl LaunchPlan {
+    /// The process to start, given the environment chosen for it; orch's own variables are added.
+    pub fn spec(&self, mut env: BTreeMap<String, String>) -> LaunchSpec {
+        env.extend(self.env.clone());
+        LaunchSpec {
+            launch: self.launch,
+            name: self.name.replace('.', "_"),
+            argv: self.argv.clone(),
+            cwd: self.cwd.clone(),
+            env,
+            stdin: self.prompt.as_ref().filter(|_| self.stdin).map(|(path, _)| path.clone()),
+            log: self.log.clone(),
+            size: TERMINAL,
+        }
+    }
+}
+
+impl Ports {
+    /// Performs one effect. [`Effect::Launch`] needs its process; [`Effect::Notify`] is the caller's
+    /// and does nothing here.
+    pub async fn perform(&self, effect: &Effect, launch: Option<&LaunchSpec>) -> Outcome {
+        self.attempt(effect, launch).await.unwrap_or_else(Outcome::Failed)
+    }
+
+    async fn attempt(&self, effect: &Effect, launch: Option<&LaunchSpec>) -> Result<Outcome, Failure> {
+        let (executor, vcs, forge) = (&self.executor, &self.vcs, &self.forge);
+        Ok(match effect {
+            Effect::Prepare(spec) => Outcome::Prepared(vcs.prepare(spec).await?),
+            Effect::Launch { .. } => {
+                let missing =
+                    || Failure::new(FailureKind::Refused, "the task or its agent profile is not in the plan any more");
+                Outcome::Launched(executor.launch(launch.ok_or_else(missing)?).await?)
+            }
+            Effect::Input { launch, input, expected } => {
+                executor.input(*launch, input, *expected).await?;
+                Outcome::Ok
+            }
+            Effect::End { launch, process, mode } => {
+                let spec = EndSpec { launch: *launch, process: process.clone(), mode: *mode, patience: PROOF };
+                Outcome::Ended(executor.end(&spec).await?)
+            }
+            Effect::Forget { launch } => {
+                executor.forget(*launch).await?;
+                Outcome::Ok
+            }
+            Effect::Save { task, attempt, worktree } => {
+                let spec = SaveSpec { task: task.clone(), attempt: *attempt, worktree: worktree.clone() };
+                Outcome::Saved(vcs.save(&spec).await?)
+            }
+            Effect::Commit(spec) => Outcome::At(vcs.commit(spec).await?),
+            Effect::Sync(spec) => Outcome::At(vcs.sync(spec).await?),
+            Effect::Push(spec) => {
+                vcs.push(spec).await?;
+                Outcome::Ok
+            }
+            Effect::OpenPull(spec) => Outcome::Pull(forge.open(spec).await?),
+            Effect::UpdatePull { number, change } => Outcome::Pull(forge.update(*number, change).await?),
+            Effect::MergePull(spec) => Outcome::Pull(forge.merge(spec).await?),
+            Effect::Remove(spec) => {
+                vcs.remove(spec).await?;
+                Outcome::Ok
+            }
+            Effect::Notify(_) => Outcome::Ok,
+        })
+    }
+
+    /// Looks, and brings what was seen as inputs.
+    pub async fn look(&self, plan: LookPlan) -> Vec<Input> {
+        let seen = match plan {
+            LookPlan::Sessions => vec![self.sessions().await],
+            LookPlan::Screens(launches) => self.screens(launches).await,
+            LookPlan::Work(task, spec) => {
+                let work = match spec {
+                    None => Err("there is no worktree".to_owned()),
+                    Some(spec) => self.vcs.work(&spec).await.map(Box::new).map_err(|e| e.to_string()),
+                };
+                vec![Seen::Work { task, work }]
+            }
+            LookPlan::Pull { task, head, sha, base } => {
+                let seen = self.pull(&head, sha.as_ref(), &base).await.map(Box::new);
+                vec![Seen::Pull { task, seen }]
+            }
+        };
+        seen.into_iter().map(Input::Seen).collect()
+    }
+
+    async fn sessions(&self) -> Seen {
+        let list = match self.executor.list().await {
+            Ok(list) => list,
+            Err(e) => return Seen::NotListed(e.to_string()),
+        };
+        let ended: Vec<LaunchId> = list.iter().filter(|info| exit_of(info).is_some()).map(|info| info.launch).collect();
+        let screens = if ended.is_empty() { Vec::new() } else { self.executor.look(&ended).await.unwrap_or_default() };
+        let tail = |launch: LaunchId| -> Vec<String> {
+            let text = screens.iter().find(|view| view.launch == launch).map_or("", |view| view.text.trim_end());
+            let lines: Vec<&str> = text.lines().collect();
+            lines[lines.len().saturating_sub(TAIL)..].iter().map(ToString::to_string).collect()
+        };
+        Seen::Sessions(
+            list.into_iter()
+                .map(|info| SeenSession {
+                    launch: info.launch,
+                    exit: exit_of(&info).map(|exit| (exit, tail(info.launch))),
+                    activity: info.activity,
+                    launched: Launched { session: info.session, process: info.process },
+                })
+                .collect(),
+        )
+    }
+
+    async fn screens(&self, launches: Vec<LaunchId>) -> Vec<Seen> {
+        // A look that fails is one that shows nothing: the next output or heartbeat asks again.
+        let views = self.executor.look(&launches).await.unwrap_or_default();
+        let unseen = launches.into_iter().filter(|id| views.iter().all(|view| view.launch != *id));
+        let unseen: Vec<Seen> = unseen.map(Seen::NoScreen).collect();
+        views.into_iter().map(Seen::Screen).chain(unseen).collect()
+    }
+
+    async fn pull(&self, head: &BranchName, sha: Option<&Sha>, base: &BranchName) -> Result<SeenPull, String> {
+        let said = |e: VcsError| e.to_string();
+        let base_tip = self.vcs.base_tip(base).await.map_err(said)?;
+        let pull = self.forge.find(std::slice::from_ref(head)).await.map_err(|e| e.to_string())?.pop();
+        let (base_in_head, head_in_base) = match sha {
+            None => (false, false),
+            Some(sha) => (
+                self.vcs.contains(&base_tip, sha).await.map_err(said)?,
+                self.vcs.contains(sha, &base_tip).await.map_err(said)?,
+            ),
+        };
+        let head_is_ours = match (pull.as_ref().and_then(|pull| pull.head_sha.as_ref()), sha) {
+            (None, _) => true,
+            (Some(head), Some(sha)) if head == sha => true,
+            // A commit that this repository does not have is not ours.
+            (Some(head), Some(sha)) => self.vcs.contains(head, sha).await.unwrap_or(false),
+            (Some(_), None) => false,
+        };
+        Ok(SeenPull { pull, base_tip, base_in_head, head_in_base, head_is_ours })
+    }
+}
+
+fn exit_of(info: &SessionInfo) -> Option<ExitStatus> {
+    match info.state {
+        SessionState::Running => None,
+        SessionState::Exited(status) => Some(status),
+    }
+}

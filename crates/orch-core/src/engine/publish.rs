@@ -1,0 +1,119 @@
+//! Publishing verified work, clearing up after the merge, and telling people.
+
+use super::advance::Next;
+use super::{Orchestrator, Pass};
+use crate::agents::prompt;
+use crate::base::id::TaskId;
+use crate::journal::effect::{Effect, Look, Notice, NoticeKind};
+use crate::journal::record::{Record, StatusRecord};
+use crate::plan::spec::{Plan, TaskSpec};
+use crate::plan::status::Status;
+use crate::ports::{PullSpec, PullState, PushSpec, RemoveSpec};
+use crate::state::TaskState;
+
+use super::outlook::Outlook;
+
+impl Orchestrator {
+    /// Push, then find or open the pull request.
+    pub(super) fn publish(&self, plan: &Plan, spec: &TaskSpec, task: &TaskState) -> Next {
+        if task.verified.is_none() {
+            // Only an imported state can be complete without a commit that orch verified.
+            return Next::Nothing;
+        }
+        if let Some(push) = self.push(spec, task) {
+            return push;
+        }
+        if self.config.goal == Status::Complete {
+            return Next::Nothing;
+        }
+        match &task.pull {
+            Some(pull) if pull.state == PullState::Open => {
+                let sha = task.verified.clone();
+                Next::record(Record::Status(StatusRecord {
+                    sha,
+                    ..StatusRecord::new(Status::Complete, Status::PrOpen)
+                }))
+            }
+            // Someone may have merged it, or opened a pull request, by hand.
+            _ if !self.eyes.asked_for_pull(&spec.id) => Next::Look(Look::Pull(spec.id.clone())),
+            _ => self.open_pull(plan, spec, task),
+        }
+    }
+
+    /// The push that is due, if the remote does not have the verified commit.
+    pub(super) fn push(&self, spec: &TaskSpec, task: &TaskState) -> Option<Next> {
+        let sha = task.verified.as_ref().filter(|sha| task.pushed.as_ref() != Some(sha))?;
+        let base = self.config.base.clone();
+        Some(Next::effect(Effect::Push(PushSpec { branch: spec.branch.clone(), sha: sha.clone(), base })))
+    }
+
+    pub(super) fn open_pull(&self, plan: &Plan, spec: &TaskSpec, task: &TaskState) -> Next {
+        let Some(sha) = task.verified.clone() else { return Next::Nothing };
+        let (base, draft) = self.pull_base(&spec.id);
+        Next::effect(Effect::OpenPull(PullSpec {
+            head: spec.branch.clone(),
+            sha,
+            base,
+            title: prompt::pull_title(spec, &task.commits),
+            body: prompt::pull_body(spec, task, plan.verify_of(spec)),
+            draft,
+        }))
+    }
+
+    /// The worktree of a merged task goes; what is uncommitted in it is saved first.
+    pub(super) fn clear_away(&self, spec: &TaskSpec, task: &TaskState) -> Next {
+        if task.removed || task.prepared.is_none() {
+            return Next::Nothing;
+        }
+        let worktree = self.worktree(&spec.id);
+        if task.leftovers && !task.leftovers_saved {
+            return Next::effect(Effect::Save { task: spec.id.clone(), attempt: task.attempt, worktree });
+        }
+        Next::effect(Effect::Remove(RemoveSpec {
+            task: spec.id.clone(),
+            worktree,
+            branch: spec.branch.clone(),
+            discard: task.leftovers,
+            delete_branch: !task.leftovers,
+        }))
+    }
+
+    /// Tells people, once each, of phases that are done, of tasks that need them and of the end.
+    pub(super) fn announce(&mut self, pass: &mut Pass<'_>) {
+        if !self.config.notify {
+            return;
+        }
+        for notice in self.news(pass) {
+            self.record(pass, None, Record::Effect { effect: Effect::Notify(notice) });
+        }
+    }
+
+    fn news(&self, pass: &Pass<'_>) -> Vec<Notice> {
+        let Some(plan) = &self.state.plan else { return Vec::new() };
+        let touched = pass.records.iter().filter_map(|entry| entry.task.as_ref());
+        let mut news: Vec<Notice> = Vec::new();
+        for task in touched.collect::<std::collections::BTreeSet<&TaskId>>() {
+            let Some((_, spec, state)) = self.spec(task) else { continue };
+            if state.needs_human {
+                let text = state.reason.clone().unwrap_or_default();
+                let title = format!("{}: {task} needs a person (attempt {})", plan.settings.project, state.attempt);
+                news.push(Notice { event: NoticeKind::Escalation, title, text });
+            }
+            let done = self.queues.short_of_gate(spec.phase).next().is_none();
+            if let (true, Some(name)) = (done, plan.phases.get(spec.phase)) {
+                let title = format!("{}: phase {} is through its gate", plan.settings.project, spec.phase);
+                news.push(Notice { event: NoticeKind::PhaseDone, title, text: name.clone() });
+            }
+        }
+        // The last of it may be the end of an effect, such as the removal of a worktree.
+        let moves = |record: &Record| matches!(record, Record::Status(_) | Record::User { .. } | Record::Done { .. });
+        let moved = pass.records.iter().any(|entry| moves(&entry.record));
+        if moved && self.outlook() == Outlook::Goal {
+            let title = format!("{}: finished", plan.settings.project);
+            let text = format!("every task is {} or skipped", self.config.goal);
+            news.push(Notice { event: NoticeKind::Finished, title, text });
+        }
+        news.retain(|notice| !self.state.notices.contains(&notice.title));
+        news
+    }
+}

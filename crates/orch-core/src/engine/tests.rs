@@ -1,0 +1,55 @@
+//! Whole orchestrations in virtual time: what is told of each, and what holds for all of them.
+
+mod cast;
+mod delivering;
+mod healing;
+mod imported;
+mod losing;
+mod merging;
+mod proof;
+mod publishing;
+mod random;
+mod scale;
+mod scheduling;
+mod steering;
+mod tables;
+mod verifying;
+
+use crate::testkit::Scenario;
+
+/// A scenario by name.
+#[derive(Clone, Copy)]
+struct Case {
+    name: &'static str,
+    scenario: fn() -> Scenario,
+}
+
+macro_rules! cases {
+    ($($scenario:ident),+ $(,)?) => {
+        &[$($crate::engine::tests::Case { name: stringify!($scenario), scenario: $scenario }),+]
+    };
+}
+use cases;
+
+/// Every scenario of these tests.
+fn all_cases() -> impl Iterator<Item = Case> {
+    let subjects: [&[Case]; 9] = [
+        delivering::CASES,
+        healing::CASES,
+        imported::CASES,
+        losing::CASES,
+        merging::CASES,
+        publishing::CASES,
+        scheduling::CASES,
+        steering::CASES,
+        verifying::CASES,
+    ];
+    subjects.into_iter().flatten().copied()
+}
+
+/// What is told of a scenario that keeps every invariant.
+fn told(scenario: Scenario) -> String {
+    let story = scenario.run().expect("no cycle");
+    proof::check(&story);
+    format!("\n{story}")
+}

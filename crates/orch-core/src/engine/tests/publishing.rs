@@ -1,0 +1,572 @@
+//! Pushes, pull requests and what becomes of them.
+
+use super::cast::{branch, commits, good, many, mins, one, play, pull, secs, solo, task_of};
+use super::{Case, cases, told};
+use crate::journal::effect::Effect;
+use crate::journal::record::{Entry, Record, UserVerb};
+use crate::plan::spec::PushMode;
+use crate::plan::status::Status;
+use crate::ports::{Checks, LaunchSpec};
+use crate::testkit::{Failure, Operation, Scenario, Script, Story, World};
+
+pub(super) const CASES: &[Case] = cases![
+    early_push,
+    late_push,
+    early_push_is_refused,
+    goal_complete,
+    forge_is_away,
+    pull_request_is_refused,
+    push_is_refused,
+    branch_is_taken_at_the_remote,
+    pull_request_is_closed,
+    pull_request_is_closed_and_reopened,
+    reopened_for_orch,
+    closed_and_tried_again,
+    merged_by_hand_while_running,
+    merged_by_hand,
+    merged_by_hand_after_an_error,
+    checks_fail_once,
+    checks_fail_for_ever,
+    checks_are_slow,
+    changes_are_requested,
+    someone_pushes_to_the_branch,
+    worktree_is_left_dirty,
+    people_are_told,
+];
+
+/// Commits early and goes on for a while.
+fn steady() -> Script {
+    Script::new().print("working").work(commits).wait(mins(4)).print("\nmore").wait(mins(3)).exit(0)
+}
+
+fn early_push() -> Scenario {
+    solo(|_| steady()).goal(Status::PrOpen)
+}
+
+fn pushes(story: &Story) -> usize {
+    story.world.calls().iter().filter(|call| call.operation == Operation::Push).count()
+}
+
+#[test]
+fn commits_are_pushed_as_they_appear() {
+    let story = early_push().run().expect("no cycle");
+    let push = story.world.calls().into_iter().find(|call| call.operation == Operation::Push).expect("a push");
+    assert_eq!(push.at.since(story.journal[0].timestamp), mins(2), "at the first heartbeat");
+    assert_eq!(pushes(&story), 1, "the same commit is not pushed again");
+}
+
+fn late_push() -> Scenario {
+    let mut plan = one();
+    plan.settings.push = PushMode::Complete;
+    play(plan, |_| steady()).goal(Status::PrOpen)
+}
+
+#[test]
+fn commits_are_pushed_once_verified() {
+    let story = late_push().run().expect("no cycle");
+    let push = story.world.calls().into_iter().find(|call| call.operation == Operation::Push).expect("a push");
+    assert_eq!(push.at.since(story.journal[0].timestamp), mins(7));
+}
+
+fn early_push_is_refused() -> Scenario {
+    let scenario = solo(|_| steady());
+    scenario.world().fail(Operation::Push, 1, Failure::Refused);
+    scenario
+}
+
+#[test]
+fn a_refused_early_push_changes_nothing() {
+    insta::assert_snapshot!(told(early_push_is_refused()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:07:00 t1 claimsDone => verify: 1 commit over the start, clean, at 698b28353b
+    00:07:00 t1 verified => accept: committed and clean; no verify command is set
+    00:07:00 t1 running -> complete
+    00:07:00 t1 complete -> pr_open
+    00:07:00 t1 pr_open -> merged
+    Goal
+    ");
+}
+
+fn goal_complete() -> Scenario {
+    solo(|_| good()).goal(Status::Complete)
+}
+
+#[test]
+fn complete_is_a_goal() {
+    insta::assert_snapshot!(told(goal_complete()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t1 verified => accept: committed and clean; no verify command is set
+    00:01:00 t1 running -> complete
+    Goal
+    ");
+}
+
+fn forge_is_away() -> Scenario {
+    let scenario = solo(|_| good());
+    for operation in [Operation::Find, Operation::Open, Operation::Merge] {
+        scenario.world().fail(operation, 3, Failure::Unreachable);
+    }
+    scenario
+}
+
+#[test]
+fn an_unreachable_forge_is_waited_for() {
+    insta::assert_snapshot!(told(forge_is_away()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t1 verified => accept: committed and clean; no verify command is set
+    00:01:00 t1 running -> complete
+    00:01:00 t1 delayed => wait: openPull: the forge cannot be reached: a fault on order; trying again
+    00:01:10 t1 delayed => wait: openPull: the forge cannot be reached: a fault on order; trying again
+    00:01:30 t1 delayed => wait: openPull: the forge cannot be reached: a fault on order; trying again
+    00:02:10 t1 complete -> pr_open
+    00:02:10 t1 delayed => wait: mergePull: the forge cannot be reached: a fault on order; trying again
+    00:02:20 t1 delayed => wait: mergePull: the forge cannot be reached: a fault on order; trying again
+    00:02:40 t1 delayed => wait: mergePull: the forge cannot be reached: a fault on order; trying again
+    00:03:20 t1 pr_open -> merged
+    Goal
+    ");
+}
+
+fn pull_request_is_refused() -> Scenario {
+    let scenario = solo(|_| good());
+    scenario.world().fail(Operation::Open, 1, Failure::Refused);
+    scenario
+}
+
+#[test]
+fn a_refused_pull_request_needs_a_person() {
+    insta::assert_snapshot!(told(pull_request_is_refused()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t1 verified => accept: committed and clean; no verify command is set
+    00:01:00 t1 running -> complete
+    00:01:00 t1 publishRefused => escalate: openPull: the forge refused Open: a fault on order
+    00:01:00 t1 complete -> error: openPull: the forge refused Open: a fault on order
+    NeedsPerson
+    ");
+}
+
+fn push_is_refused() -> Scenario {
+    let scenario = solo(|_| good());
+    scenario.world().fail(Operation::Push, 1, Failure::Refused);
+    scenario
+}
+
+#[test]
+fn a_refused_push_needs_a_person() {
+    insta::assert_snapshot!(told(push_is_refused()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t1 verified => accept: committed and clean; no verify command is set
+    00:01:00 t1 running -> complete
+    00:01:00 t1 publishRefused => escalate: push: the remote refused Push: a fault on order
+    00:01:00 t1 complete -> error: push: the remote refused Push: a fault on order
+    NeedsPerson
+    ");
+}
+
+fn branch_is_taken_at_the_remote() -> Scenario {
+    let scenario = solo(|_| good());
+    scenario.world().repository().publish(&branch("task/t1"), &[("other.txt", "theirs")]);
+    scenario
+}
+
+#[test]
+fn a_branch_that_others_use_needs_a_person() {
+    insta::assert_snapshot!(told(branch_is_taken_at_the_remote()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t1 verified => accept: committed and clean; no verify command is set
+    00:01:00 t1 running -> complete
+    00:01:00 t1 publishRefused => escalate: push: task/t1 is at 7fd37e40c8, expected a4153b671d
+    00:01:00 t1 complete -> error: push: task/t1 is at 7fd37e40c8, expected a4153b671d
+    NeedsPerson
+    ");
+}
+
+fn pull_request_is_closed() -> Scenario {
+    solo(|_| good()).merged_by_hand().at(mins(3), |world| world.forge().close(pull(1)))
+}
+
+#[test]
+fn a_closed_pull_request_needs_a_person() {
+    insta::assert_snapshot!(told(pull_request_is_closed()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t1 verified => accept: committed and clean; no verify command is set
+    00:01:00 t1 running -> complete
+    00:01:00 t1 complete -> pr_open
+    00:03:00 t1 pullClosed => escalate: the pull request was closed without a merge
+    00:03:00 t1 pr_open -> error: the pull request was closed without a merge
+    NeedsPerson
+    ");
+}
+
+fn pull_request_is_closed_and_reopened() -> Scenario {
+    solo(|_| good())
+        .merged_by_hand()
+        .at(mins(3), |world| world.forge().close(pull(1)))
+        .at(mins(10), |world| world.forge().reopen(pull(1)))
+        .at(mins(20), |world| _ = world.repository().merge_by_hand(&branch("task/t1"), &branch("main")))
+}
+
+#[test]
+fn a_reopened_pull_request_is_followed_again() {
+    insta::assert_snapshot!(told(pull_request_is_closed_and_reopened()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t1 verified => accept: committed and clean; no verify command is set
+    00:01:00 t1 running -> complete
+    00:01:00 t1 complete -> pr_open
+    00:03:00 t1 pullClosed => escalate: the pull request was closed without a merge
+    00:03:00 t1 pr_open -> error: the pull request was closed without a merge
+    00:10:00 t1 error -> pr_open
+    00:20:00 t1 pullMerged => accept: its work is in the base
+    00:20:00 t1 pr_open -> merged
+    Goal
+    ");
+}
+
+fn reopened_for_orch() -> Scenario {
+    let scenario = solo(|_| good());
+    scenario.world().forge().set_new_checks(Checks::Pending);
+    scenario
+        .at(mins(3), |world| world.forge().close(pull(1)))
+        .at(mins(10), |world| world.forge().reopen(pull(1)))
+        .at(mins(20), |world| world.forge().set_checks(pull(1), Checks::Passed))
+}
+
+#[test]
+fn who_reopens_a_pull_request_was_the_person_needed() {
+    insta::assert_snapshot!(told(reopened_for_orch()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t1 verified => accept: committed and clean; no verify command is set
+    00:01:00 t1 running -> complete
+    00:01:00 t1 complete -> pr_open
+    00:03:00 t1 pullClosed => escalate: the pull request was closed without a merge
+    00:03:00 t1 pr_open -> error: the pull request was closed without a merge
+    00:10:00 t1 error -> pr_open
+    00:20:00 t1 pr_open -> merged
+    Goal
+    ");
+}
+
+fn closed_and_tried_again() -> Scenario {
+    solo(|_| good())
+        .merged_by_hand()
+        .at(mins(3), |world| world.forge().close(pull(1)))
+        .say(mins(10), Some("t1"), UserVerb::Retry)
+        .at(mins(20), |world| _ = world.repository().merge_by_hand(&branch("task/t1"), &branch("main")))
+}
+
+#[test]
+fn a_person_may_try_again_after_a_close() {
+    insta::assert_snapshot!(told(closed_and_tried_again()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t1 verified => accept: committed and clean; no verify command is set
+    00:01:00 t1 running -> complete
+    00:01:00 t1 complete -> pr_open
+    00:03:00 t1 pullClosed => escalate: the pull request was closed without a merge
+    00:03:00 t1 pr_open -> error: the pull request was closed without a merge
+    00:10:00 t1 a person says Retry
+    00:10:00 t1 error -> running (attempt 2)
+    00:11:00 t1 claimsDone => verify: 2 commits over the start, clean, at 3c2315841c
+    00:11:00 t1 verified => accept: committed and clean; no verify command is set
+    00:11:00 t1 running -> complete
+    00:11:00 t1 complete -> pr_open
+    00:20:00 t1 pullMerged => accept: its work is in the base
+    00:20:00 t1 pr_open -> merged
+    Goal
+    ");
+}
+
+fn merged_by_hand_while_running() -> Scenario {
+    solo(|_| steady()).at(mins(5), |world| _ = world.repository().merge_by_hand(&branch("task/t1"), &branch("main")))
+}
+
+#[test]
+fn what_was_merged_while_running_is_merged() {
+    insta::assert_snapshot!(told(merged_by_hand_while_running()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:07:00 t1 claimsDone => verify: 1 commit over the start, clean, at 698b28353b
+    00:07:00 t1 verified => accept: committed and clean; no verify command is set
+    00:07:00 t1 running -> complete
+    00:07:00 t1 pullMerged => accept: its work is in the base
+    00:07:00 t1 complete -> merged
+    Goal
+    ");
+}
+
+fn merged_by_hand() -> Scenario {
+    play(many(2), |_| good())
+        .merged_by_hand()
+        .at(mins(5), |world| _ = world.repository().merge_by_hand(&branch("task/t2"), &branch("main")))
+        .at(mins(9), |world| _ = world.repository().merge_by_hand(&branch("task/t1"), &branch("main")))
+}
+
+#[test]
+fn pull_requests_are_followed_to_the_merge() {
+    insta::assert_snapshot!(told(merged_by_hand()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:00:00 t2 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t2 claimsDone => verify: 1 commit over the start, clean, at 0c5337ccfa
+    00:01:00 t1 verified => accept: committed and clean; no verify command is set
+    00:01:00 t1 running -> complete
+    00:01:00 t2 verified => accept: committed and clean; no verify command is set
+    00:01:00 t2 running -> complete
+    00:01:00 t1 complete -> pr_open
+    00:01:00 t2 complete -> pr_open
+    00:05:00 t2 pullMerged => accept: its work is in the base
+    00:05:00 t2 pr_open -> merged
+    00:09:00 t1 pullMerged => accept: its work is in the base
+    00:09:00 t1 pr_open -> merged
+    Goal
+    ");
+}
+
+fn merged_by_hand_after_an_error() -> Scenario {
+    solo(|attempt| if attempt == 1 { good() } else { Script::new().wait(secs(5)).exit(1) })
+        .merged_by_hand()
+        .limits(|limits| limits.max_attempts = 1)
+        .at(mins(3), |world| world.forge().request_changes(pull(1), Some("no tabs")))
+        .at(mins(30), |world| _ = world.repository().merge_by_hand(&branch("task/t1"), &branch("main")))
+}
+
+#[test]
+fn what_was_merged_after_an_error_is_merged() {
+    insta::assert_snapshot!(told(merged_by_hand_after_an_error()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t1 verified => accept: committed and clean; no verify command is set
+    00:01:00 t1 running -> complete
+    00:01:00 t1 complete -> pr_open
+    00:03:00 t1 changesRequested => rework: changes were requested: no tabs; round 1 of 3
+    00:03:00 t1 pr_open -> error: changes were requested: no tabs
+    00:03:00 t1 error -> running (attempt 2)
+    00:03:05 t1 failed => escalate: exit 1; 1 of 1 attempts failed
+    00:03:05 t1 running -> error: exit 1; 1 of 1 attempts failed
+    00:30:00 t1 pullMerged => accept: its work is in the base
+    00:30:00 t1 error -> merged
+    Goal
+    ");
+}
+
+fn checks_fail_once() -> Scenario {
+    let passes = |world: &World, _: &LaunchSpec| world.forge().set_checks(pull(1), Checks::Passed);
+    solo(move |_| Script::new().print("working").wait(secs(60)).work(commits).work(passes).exit(0))
+        .merged_by_hand()
+        .at(mins(3), |world| world.forge().set_checks(pull(1), Checks::Failed("lint".into())))
+        .at(mins(20), |world| _ = world.repository().merge_by_hand(&branch("task/t1"), &branch("main")))
+}
+
+#[test]
+fn failed_checks_go_back_to_the_agent() {
+    insta::assert_snapshot!(told(checks_fail_once()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t1 verified => accept: committed and clean; no verify command is set
+    00:01:00 t1 running -> complete
+    00:01:00 t1 complete -> pr_open
+    00:03:00 t1 checksFailed => rework: a required check failed: lint; round 1 of 3
+    00:03:00 t1 pr_open -> error: a required check failed: lint
+    00:03:00 t1 error -> running (attempt 2)
+    00:04:00 t1 claimsDone => verify: 2 commits over the start, clean, at 2d22f0444f
+    00:04:00 t1 verified => accept: committed and clean; no verify command is set
+    00:04:00 t1 running -> complete
+    00:04:00 t1 complete -> pr_open
+    00:20:00 t1 pullMerged => accept: its work is in the base
+    00:20:00 t1 pr_open -> merged
+    Goal
+    ");
+}
+
+fn checks_fail_for_ever() -> Scenario {
+    solo(|_| good())
+        .merged_by_hand()
+        .at(mins(3), |world| world.forge().set_checks(pull(1), Checks::Failed("lint".into())))
+}
+
+#[test]
+fn feedback_has_a_limit_of_its_own() {
+    insta::assert_snapshot!(told(checks_fail_for_ever()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t1 verified => accept: committed and clean; no verify command is set
+    00:01:00 t1 running -> complete
+    00:01:00 t1 complete -> pr_open
+    00:03:00 t1 checksFailed => rework: a required check failed: lint; round 1 of 3
+    00:03:00 t1 pr_open -> error: a required check failed: lint
+    00:03:00 t1 error -> running (attempt 2)
+    00:04:00 t1 claimsDone => verify: 2 commits over the start, clean, at 2d22f0444f
+    00:04:00 t1 verified => accept: committed and clean; no verify command is set
+    00:04:00 t1 running -> complete
+    00:04:00 t1 complete -> pr_open
+    00:04:00 t1 checksFailed => rework: a required check failed: lint; round 2 of 3
+    00:04:00 t1 pr_open -> error: a required check failed: lint
+    00:04:00 t1 error -> running (attempt 3)
+    00:05:00 t1 claimsDone => verify: 3 commits over the start, clean, at dd4ee751f2
+    00:05:00 t1 verified => accept: committed and clean; no verify command is set
+    00:05:00 t1 running -> complete
+    00:05:00 t1 complete -> pr_open
+    00:05:00 t1 checksFailed => rework: a required check failed: lint; round 3 of 3
+    00:05:00 t1 pr_open -> error: a required check failed: lint
+    00:05:00 t1 error -> running (attempt 4)
+    00:06:00 t1 claimsDone => verify: 4 commits over the start, clean, at 2d5c7a7588
+    00:06:00 t1 verified => accept: committed and clean; no verify command is set
+    00:06:00 t1 running -> complete
+    00:06:00 t1 complete -> pr_open
+    00:06:00 t1 checksFailed => escalate: a required check failed: lint; 3 of 3 rounds are used up
+    00:06:00 t1 pr_open -> error: a required check failed: lint; 3 of 3 rounds are used up
+    NeedsPerson
+    ");
+}
+
+fn checks_are_slow() -> Scenario {
+    let scenario = play(many(2), |_| good());
+    scenario.world().forge().set_new_checks(Checks::Pending);
+    scenario
+        .at(mins(5), |world| world.forge().set_checks(pull(2), Checks::Passed))
+        .at(mins(10), |world| world.forge().set_checks(pull(1), Checks::Passed))
+}
+
+#[test]
+fn pending_checks_hold_only_their_own_merge() {
+    insta::assert_snapshot!(told(checks_are_slow()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:00:00 t2 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t2 claimsDone => verify: 1 commit over the start, clean, at 0c5337ccfa
+    00:01:00 t1 verified => accept: committed and clean; no verify command is set
+    00:01:00 t1 running -> complete
+    00:01:00 t2 verified => accept: committed and clean; no verify command is set
+    00:01:00 t2 running -> complete
+    00:01:00 t1 complete -> pr_open
+    00:01:00 t2 complete -> pr_open
+    00:05:00 t2 pr_open -> merged
+    00:10:00 t1 verified => accept: committed and clean; no verify command is set
+    00:10:00 t1 pr_open -> merged
+    Goal
+    ");
+}
+
+fn changes_are_requested() -> Scenario {
+    solo(|_| good())
+        .merged_by_hand()
+        .at(mins(3), |world| world.forge().request_changes(pull(1), Some("no tabs")))
+        .at(mins(20), |world| world.forge().request_changes(pull(1), Some("no blanks")))
+        .at(mins(40), |world| _ = world.repository().merge_by_hand(&branch("task/t1"), &branch("main")))
+}
+
+#[test]
+fn each_request_for_changes_is_heeded_once() {
+    insta::assert_snapshot!(told(changes_are_requested()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t1 verified => accept: committed and clean; no verify command is set
+    00:01:00 t1 running -> complete
+    00:01:00 t1 complete -> pr_open
+    00:03:00 t1 changesRequested => rework: changes were requested: no tabs; round 1 of 3
+    00:03:00 t1 pr_open -> error: changes were requested: no tabs
+    00:03:00 t1 error -> running (attempt 2)
+    00:04:00 t1 claimsDone => verify: 2 commits over the start, clean, at 2d22f0444f
+    00:04:00 t1 verified => accept: committed and clean; no verify command is set
+    00:04:00 t1 running -> complete
+    00:04:00 t1 complete -> pr_open
+    00:20:00 t1 changesRequested => rework: changes were requested: no blanks; round 2 of 3
+    00:20:00 t1 pr_open -> error: changes were requested: no blanks
+    00:20:00 t1 error -> running (attempt 3)
+    00:21:00 t1 claimsDone => verify: 3 commits over the start, clean, at 1cc5435f52
+    00:21:00 t1 verified => accept: committed and clean; no verify command is set
+    00:21:00 t1 running -> complete
+    00:21:00 t1 complete -> pr_open
+    00:40:00 t1 pullMerged => accept: its work is in the base
+    00:40:00 t1 pr_open -> merged
+    Goal
+    ");
+}
+
+fn someone_pushes_to_the_branch() -> Scenario {
+    solo(|_| good()).merged_by_hand().at(mins(3), |world| {
+        world.repository().publish(&branch("task/t1"), &[("extra.txt", "theirs")]);
+    })
+}
+
+#[test]
+fn commits_of_others_on_the_branch_need_a_person() {
+    insta::assert_snapshot!(told(someone_pushes_to_the_branch()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t1 verified => accept: committed and clean; no verify command is set
+    00:01:00 t1 running -> complete
+    00:01:00 t1 complete -> pr_open
+    00:03:00 t1 broken => escalate: someone pushed to its branch: it is at 7a171542d8 and was not verified
+    00:03:00 t1 pr_open -> error: someone pushed to its branch: it is at 7a171542d8 and was not verified
+    NeedsPerson
+    ");
+}
+
+fn worktree_is_left_dirty() -> Scenario {
+    solo(|_| good())
+        .merged_by_hand()
+        .at(mins(3), |world| world.repository().write("/work/task-t1".into(), "notes.txt", "mine"))
+        .at(mins(5), |world| _ = world.repository().merge_by_hand(&branch("task/t1"), &branch("main")))
+}
+
+#[test]
+fn what_lies_in_a_merged_worktree_is_saved() {
+    let story = worktree_is_left_dirty().run().expect("no cycle");
+    assert_eq!(
+        story.state.tasks.values().flat_map(|task| task.saved.clone()).collect::<Vec<_>>(),
+        ["refs/orch/saved/t1/1"]
+    );
+    assert!(story.state.tasks.values().all(|task| task.removed));
+}
+
+fn people_are_told() -> Scenario {
+    let tasks = vec![super::cast::task("t1", 0, &[], &[]), super::cast::task("t2", 1, &[], &[])];
+    play(super::cast::plan(tasks), |spec| match (task_of(spec), super::cast::attempt(spec)) {
+        ("t2", 1..=3) => Script::new().wait(secs(5)).exit(1),
+        _ => good(),
+    })
+    .notify()
+    .say(mins(10), Some("t2"), UserVerb::Retry)
+}
+
+#[test]
+fn people_are_told_once_of_what_they_want_to_hear() {
+    let story = people_are_told().run().expect("no cycle");
+    let notice = |entry: &Entry| match &entry.record {
+        Record::Effect { effect: Effect::Notify(notice) } => Some(format!("{}: {}", notice.title, notice.text)),
+        _ => None,
+    };
+    let told: Vec<String> = story.journal.iter().filter_map(notice).collect();
+    insta::assert_snapshot!(told.join("\n"), @r"
+    demo: phase 0 is through its gate: Phase 0
+    demo: t2 needs a person (attempt 3): exit 1; 3 of 3 attempts failed
+    demo: phase 1 is through its gate: Phase 1
+    demo: finished: every task is merged or skipped
+    ");
+}

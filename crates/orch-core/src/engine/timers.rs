@@ -1,0 +1,112 @@
+//! When the engine wants to be called again.
+
+use super::watch::is_followed;
+use super::{Deadline, Orchestrator};
+use crate::base::id::TaskId;
+use crate::base::time::{AwakeMs, Millis, Now};
+use crate::journal::effect::{Look, Purpose};
+use crate::state::{Session, TaskState, Wanted};
+
+/// A screen that was just asked for is waited for so long at a time.
+const LOOK: Millis = Millis(1000);
+
+/// The soonest of several deadlines.
+#[derive(Default)]
+struct Soonest(Option<Deadline>);
+
+impl Soonest {
+    fn at(&mut self, after: Millis, reason: &'static str) {
+        if self.0.as_ref().is_none_or(|deadline| after < deadline.after) {
+            self.0 = Some(Deadline { after, reason });
+        }
+    }
+}
+
+impl Orchestrator {
+    /// When [`crate::Input::Tick`] is due next, and why; `None` while nothing waits for a time.
+    pub fn next_deadline(&mut self, now: &Now) -> Option<Deadline> {
+        let mut soonest = Soonest::default();
+        for task in self.queues.sessions() {
+            let Some(state) = self.state.tasks.get(task) else { continue };
+            if let Some(session) = state.session.as_ref().filter(|_| state.open.is_none()) {
+                self.session_deadlines(&mut soonest, state, session, now);
+            }
+        }
+        if self.queues.sessions().next().is_some() {
+            soonest.at(left(self.config.limits.heartbeat, self.eyes.marks_at, now), "heartbeat");
+        }
+        if let Some(due) = self.queues.next_timer() {
+            soonest.at(due.since(now.wall), "retry");
+        }
+        if let Some(due) = self.eyes.next_timer() {
+            soonest.at(due.since(now.awake), "look");
+        }
+        self.eyes.promised = soonest.0.as_ref().map(|deadline| now.awake + deadline.after);
+        soonest.0
+    }
+
+    fn session_deadlines(&self, soonest: &mut Soonest, state: &TaskState, session: &Session, now: &Now) {
+        let limits = &self.config.limits;
+        let paused = self.is_paused(state);
+        if let (true, Some(asked)) = (session.teardown && session.end_at.is_none(), session.asked_at)
+            && !paused
+            && !session.hopeless
+        {
+            soonest.at(left(limits.ask_grace, asked, now), "kill");
+        }
+        let watched = session.is_live() && self.eyes.listed && state.typing.is_none();
+        let eye = self.eyes.by_launch.get(&session.launch).filter(|eye| watched && eye.exit.is_none());
+        let Some(eye) = eye else { return };
+        let looking = self.eyes.asked.contains(&Look::Screen(session.launch));
+        if let (true, Some(looked)) = (eye.sight.dirty && !looking, eye.sight.looked_at) {
+            soonest.at(left(limits.screen_interval, looked, now), "screen");
+        }
+        if session.purpose == Purpose::Verify {
+            return soonest.at(left(limits.verify_timeout, session.launched_at, now), "verify");
+        }
+        if state.needs_human || paused {
+            return;
+        }
+        if let Some(person) = session.person_at.filter(|at| now.awake.since(*at) < limits.hands_off) {
+            return soonest.at(left(limits.hands_off, person, now), "hands-off");
+        }
+        if looking {
+            return;
+        }
+        let (sight, treatment) = (&eye.sight, session.treatment());
+        for (at, reason) in sight.deadlines(&treatment, limits) {
+            soonest.at(at.since(now.awake), reason);
+        }
+        match self.wanted(session) {
+            Some(Wanted::Enter(at)) => {
+                let due = if self.eyes.is_up_to_date(session.launch, now) { at } else { at.max(now.awake + LOOK) };
+                soonest.at(due.since(now.awake), "enter");
+            }
+            Some(Wanted::GiveUp(at)) => soonest.at(at.since(now.awake), "enter"),
+            None if session.delivery.is_some() => {
+                soonest.at(left(self.readiness_after(sight), sight.stirred_at(&treatment), now), "ready");
+                soonest.at(left(limits.suspect_after, session.launched_at, now), "ready");
+            }
+            Some(Wanted::Paste(_)) | None => {}
+        }
+    }
+
+    /// Whether a followed pull request is to be looked at now.
+    pub(super) fn pull_is_due(&self, task: &TaskId, now: &Now) -> bool {
+        self.eyes.pull_due_at(task, self.config.limits.pull_interval) <= now.awake
+    }
+
+    /// Has a task whose pull request is followed advanced when the next look at it is due.
+    pub(super) fn wake_for_pull(&mut self, id: &TaskId) {
+        let followed = self.state.tasks.get(id).is_some_and(is_followed);
+        if followed && !self.eyes.asked.contains(&Look::Pull(id.clone())) {
+            let due = self.eyes.pull_due_at(id, self.config.limits.pull_interval);
+            self.eyes.wake(id, due);
+        }
+    }
+}
+
+/// What is left of a span of awake time.
+fn left(span: Millis, since: AwakeMs, now: &Now) -> Millis {
+    Millis(span.0.saturating_sub(now.awake.since(since).0))
+}

@@ -1,0 +1,115 @@
+//! What people say: checked here, remembered, and carried out by what follows from the state.
+
+use super::{Orchestrator, Pass};
+use crate::base::id::TaskId;
+use crate::journal::record::{Record, UserVerb};
+use crate::plan::status::Status;
+
+/// Why the engine does not do what a person said; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such task.
+    #[error("there is no task {0}; `orch status` lists them")]
+    UnknownTask(TaskId),
+    /// The verb needs a task.
+    #[error("{0} needs a task")]
+    NeedsTask(&'static str),
+    /// It cannot be done in this status.
+    #[error("{task} is {status}: {why}")]
+    NotNow {
+        /// The task.
+        task: TaskId,
+        /// Its status.
+        status: Status,
+        /// What stands against it, and what to do instead.
+        why: &'static str,
+    },
+}
+
+impl Orchestrator {
+    pub(super) fn on_user(
+        &mut self,
+        pass: &mut Pass<'_>,
+        task: Option<&TaskId>,
+        verb: UserVerb,
+    ) -> Result<String, Refusal> {
+        let Some(id) = task else { return self.on_user_for_all(pass, verb) };
+        let Some(state) = self.state.tasks.get(id) else { return Err(Refusal::UnknownTask(id.clone())) };
+        if let Some(why) = objection(state, &verb) {
+            return Err(Refusal::NotNow { task: id.clone(), status: state.status, why });
+        }
+        self.record(pass, Some(id.clone()), Record::User { verb: verb.clone() });
+        if verb == UserVerb::Resume {
+            self.eyes.rebase(self.launch_of(id), pass.now);
+        }
+        self.eyes.forget_fix(id);
+        self.eyes.no_early_push.remove(id);
+        Ok(match verb {
+            UserVerb::Kill => {
+                format!("{id}: its work is being saved and its agent ended; `orch retry {id}` starts it again")
+            }
+            UserVerb::Retry => format!("{id} is tried again"),
+            UserVerb::Pause => format!("{id} is paused; `orch resume {id}` goes on"),
+            UserVerb::Resume => format!("{id} goes on"),
+            UserVerb::Skip => format!("{id} is skipped; others may pass it, `orch retry {id}` undoes it"),
+            UserVerb::Send { .. } => format!("typed into {id}"),
+            UserVerb::Attach => format!("attached to {id}"),
+        })
+    }
+
+    fn launch_of(&self, id: &TaskId) -> Option<crate::base::id::LaunchId> {
+        Some(self.state.tasks.get(id)?.session.as_ref()?.launch)
+    }
+
+    fn on_user_for_all(&mut self, pass: &mut Pass<'_>, verb: UserVerb) -> Result<String, Refusal> {
+        match verb {
+            UserVerb::Pause | UserVerb::Resume => {
+                let said = if verb == UserVerb::Pause {
+                    "everything is paused; `orch resume` goes on"
+                } else {
+                    "everything goes on"
+                };
+                if verb == UserVerb::Resume {
+                    self.eyes.rebase(None, pass.now);
+                }
+                self.record(pass, None, Record::User { verb });
+                pass.dirty.extend(self.state.tasks.keys().cloned());
+                Ok(said.to_owned())
+            }
+            UserVerb::Kill => {
+                let open: Vec<TaskId> =
+                    self.state.tasks.iter().filter(|(_, task)| task.is_under_way()).map(|(id, _)| id.clone()).collect();
+                self.record(pass, None, Record::User { verb });
+                for id in &open {
+                    self.queues.note(&self.state, &self.graph, id, &mut pass.dirty);
+                    pass.dirty.insert(id.clone());
+                }
+                Ok(format!("{} agents are being ended, their work saved", open.len()))
+            }
+            UserVerb::Retry => Err(Refusal::NeedsTask("retry")),
+            UserVerb::Skip => Err(Refusal::NeedsTask("skip")),
+            UserVerb::Send { .. } => Err(Refusal::NeedsTask("send")),
+            UserVerb::Attach => Err(Refusal::NeedsTask("attach")),
+        }
+    }
+}
+
+/// What stands against a verb, if anything does.
+fn objection(task: &crate::state::TaskState, verb: &UserVerb) -> Option<&'static str> {
+    let live = task.session.as_ref().is_some_and(crate::state::Session::is_live);
+    match verb {
+        UserVerb::Kill | UserVerb::Retry | UserVerb::Skip if task.status == Status::Merged => {
+            Some("it is merged, and that is final")
+        }
+        UserVerb::Kill if !task.status.is_open() && task.session.is_none() => {
+            Some("no agent works on it; `orch pause` or `orch skip` keep it from going on")
+        }
+        UserVerb::Send { .. } | UserVerb::Attach if !live => Some("it has no live session"),
+        UserVerb::Retry if !retriable(task) => Some("there is nothing to retry"),
+        _ => None,
+    }
+}
+
+fn retriable(task: &crate::state::TaskState) -> bool {
+    task.needs_human || task.skipped || task.status == Status::Error || task.status.is_open()
+}

@@ -1,0 +1,239 @@
+//! Watching live sessions: what was seen last, when silence becomes a signal, when to look again.
+
+use super::{Orchestrator, Pass};
+use crate::agents::sight::{Judgement, Sight};
+use crate::base::id::{LaunchId, TaskId};
+use crate::base::time::Millis;
+use crate::heal::{Case, Signal};
+use crate::journal::effect::{Look, Purpose};
+use crate::journal::record::{Evidence, Record, Verdict};
+use crate::plan::status::Status;
+use crate::ports::ScreenView;
+use crate::state::{DeliveryStep, Session, TaskState};
+
+/// A screen that shows nothing for so long belongs to a program that says nothing before it is told something.
+const BLANK: Millis = Millis(5000);
+/// A call that comes this much later than asked for means that this process was stopped.
+const LATE: Millis = Millis::from_secs(60);
+
+impl Orchestrator {
+    /// Records time in which this process could see nothing, so that it does not count as silence.
+    pub(super) fn notice_gap(&mut self, pass: &mut Pass<'_>) {
+        let now = pass.now;
+        let late = self.eyes.promised.filter(|due| now.awake.since(*due) > LATE).map(|due| now.awake.since(due));
+        if let Some(lasted) = late {
+            self.record(pass, None, Record::Gap { what: "stopped".to_owned(), lasted });
+            for eye in self.eyes.by_launch.values_mut() {
+                eye.sight.changed_at = eye.sight.changed_at + lasted;
+            }
+            // What happened meanwhile is listed before anything is judged.
+            self.eyes.listed = false;
+            self.ask_sessions(pass);
+        }
+        if let Some(last) = &self.last_tick {
+            let (wall, awake) = (now.wall.since(last.wall), now.awake.since(last.awake));
+            if wall.0.saturating_sub(awake.0) > LATE.0 && now.boot == last.boot {
+                let lasted = Millis(wall.0 - awake.0);
+                self.record(pass, None, Record::Gap { what: "suspend".to_owned(), lasted });
+            }
+        }
+        self.last_tick = Some(now.clone());
+        self.eyes.promised = None;
+    }
+
+    /// Time passed: looks at every session and everything that waits for a time.
+    pub(super) fn on_tick(&mut self, pass: &mut Pass<'_>) {
+        let due = self.queues.take_due(pass.now.wall);
+        self.eyes.merges_due |= !due.is_empty();
+        pass.dirty.extend(due);
+        pass.dirty.extend(self.eyes.take_due(pass.now));
+        for task in self.queues.sessions().cloned().collect::<Vec<_>>() {
+            self.watch(pass, &task);
+            pass.dirty.insert(task);
+        }
+        if pass.now.awake.since(self.eyes.marks_at) >= self.config.limits.heartbeat {
+            self.heartbeat(pass);
+        }
+    }
+
+    fn heartbeat(&mut self, pass: &mut Pass<'_>) {
+        self.eyes.marks_at = pass.now.awake;
+        self.record_marks(pass, false);
+        self.ask_sessions(pass);
+        for task in self.queues.sessions().cloned().collect::<Vec<_>>() {
+            let working = self.live(&task).is_some_and(|(_, session)| session.purpose != Purpose::Verify);
+            let look = Look::Work(task);
+            if working && self.eyes.ask(&look) {
+                pass.looks.insert(look);
+            }
+        }
+    }
+
+    pub(super) fn ask_sessions(&mut self, pass: &mut Pass<'_>) {
+        if self.eyes.ask(&Look::Sessions) {
+            self.eyes.listed_at = Some(pass.now.awake);
+            pass.looks.insert(Look::Sessions);
+        } else {
+            // The list under way may have been made before what is asked about.
+            self.eyes.list_again = true;
+        }
+    }
+
+    /// Journals marks of life that changed.
+    pub(super) fn record_marks(&mut self, pass: &mut Pass<'_>, leaving: bool) {
+        if leaving {
+            self.eyes.marks_at = pass.now.awake;
+        }
+        for task in self.queues.sessions().cloned().collect::<Vec<_>>() {
+            let Some((_, session)) = self.live(&task) else { continue };
+            let launch = session.launch;
+            let marks = self.eyes.by_launch.get(&launch).map(|eye| eye.marks(launch));
+            if let Some(marks) = marks.filter(|marks| *marks != session.marks) {
+                self.record(pass, Some(task), Record::Progress(marks));
+            }
+        }
+    }
+
+    pub(super) fn live(&self, task: &TaskId) -> Option<(&TaskState, &Session)> {
+        let state = self.state.tasks.get(task)?;
+        Some((state, state.session.as_ref().filter(|session| session.is_live())?))
+    }
+
+    /// A session's screen was looked at.
+    pub(super) fn on_screen(&mut self, pass: &mut Pass<'_>, view: &ScreenView) {
+        self.eyes.answered(&Look::Screen(view.launch));
+        let Some(task) = self.task_of_launch(view.launch) else { return };
+        let Some((state, session)) = self.live(&task) else { return };
+        let (treatment, troubled) = (session.treatment(), state.trouble.is_some());
+        let Some(eye) = self.eyes.by_launch.get_mut(&view.launch) else { return };
+        let changed = eye.sight.see(view, &treatment, pass.now);
+        if changed && (troubled || treatment.entered) {
+            let marks = eye.marks(view.launch);
+            self.record(pass, Some(task.clone()), Record::Progress(marks));
+        }
+        self.watch(pass, &task);
+    }
+
+    /// Judges one session by what was seen of it: its prompt, its silence, its loops, its time.
+    pub(super) fn watch(&mut self, pass: &mut Pass<'_>, task: &TaskId) {
+        let Some((state, session)) = self.live(task) else { return };
+        let (launch, purpose, launched_at) = (session.launch, session.purpose, session.launched_at);
+        let hands_off = session.person_at.is_some_and(|at| pass.now.awake.since(at) < self.config.limits.hands_off);
+        let held = self.is_paused(state) || state.needs_human || hands_off;
+        if state.open.is_some() || state.unanswered.is_some() || state.typing.is_some() || !self.eyes.listed {
+            return;
+        }
+        let Some(eye) = self.eyes.by_launch.get(&launch) else { return };
+        if eye.exit.is_some() {
+            pass.dirty.insert(task.clone());
+            return;
+        }
+        if eye.sight.wants_look(&self.config.limits, pass.now) && self.eyes.ask(&Look::Screen(launch)) {
+            pass.looks.insert(Look::Screen(launch));
+        }
+        if purpose == Purpose::Verify {
+            let limit = self.config.limits.verify_timeout;
+            if pass.now.awake.since(launched_at) >= limit {
+                let detail = format!("the verify command did not end within {limit}");
+                self.judge_live(pass, task, launch, "verify_timeout", Evidence::default(), |case| {
+                    (case.signal, case.detail) = (Signal::VerifyTimedOut, detail);
+                });
+            }
+            return;
+        }
+        if held {
+            return;
+        }
+        let judged = self.judge_screen(pass, task, launch) || self.judge_readiness(pass, task, launch);
+        if !judged {
+            self.judge_silence(pass, task, launch);
+        }
+    }
+
+    /// Judges a screen that stands still; whether it led to a verdict.
+    fn judge_screen(&mut self, pass: &mut Pass<'_>, task: &TaskId, launch: LaunchId) -> bool {
+        let Some(treatment) = self.live(task).map(|(_, session)| session.treatment()) else { return false };
+        let limits = &self.config.limits;
+        let judged = self.eyes.by_launch.get_mut(&launch);
+        let judged = judged.and_then(|eye| eye.sight.judge_screen(&treatment, limits, pass.now));
+        let led = judged.is_some();
+        if let Some(judgement) = judged {
+            self.judge_seen(pass, task, launch, judgement);
+        }
+        led
+    }
+
+    /// Judges whether an agent that waits for its prompt takes input; whether it led to a verdict.
+    fn judge_readiness(&mut self, pass: &mut Pass<'_>, task: &TaskId, launch: LaunchId) -> bool {
+        let (Some(eye), Some((_, session))) = (self.eyes.by_launch.get(&launch), self.live(task)) else {
+            return false;
+        };
+        if session.delivery.is_none_or(|delivery| delivery.step != DeliveryStep::Waits) {
+            return false;
+        }
+        let (sight, patience) = (&eye.sight, self.config.limits.suspect_after);
+        let still = pass.now.awake.since(sight.stirred_at(&session.treatment()));
+        let screen = sight.current();
+        let evidence = Evidence { screen, ..Evidence::default() };
+        if screen.is_some() && still >= self.readiness_after(sight) {
+            self.judge_live(pass, task, launch, "stands-still", evidence, |case| {
+                (case.signal, case.detail) = (Signal::Ready, format!("its screen stands still for {still}"));
+            });
+            return true;
+        }
+        let waited = pass.now.awake.since(session.launched_at);
+        if waited < patience {
+            return false;
+        }
+        self.judge_live(pass, task, launch, "never-still", evidence, |case| {
+            (case.signal, case.detail) = (Signal::Undelivered, format!("its screen did not stand still for {waited}"));
+        });
+        true
+    }
+
+    /// How long a screen must stand still before it takes the prompt.
+    pub(super) fn readiness_after(&self, sight: &Sight) -> Millis {
+        let blank = sight.text().is_none_or(|text| text.trim().is_empty());
+        let ready_after = self.config.limits.ready_after;
+        if blank { ready_after.max(BLANK) } else { ready_after }
+    }
+
+    fn judge_silence(&mut self, pass: &mut Pass<'_>, task: &TaskId, launch: LaunchId) {
+        // What is being looked at just now may end the silence.
+        if self.eyes.asked.contains(&Look::Screen(launch)) {
+            return;
+        }
+        let (Some(eye), Some((_, session))) = (self.eyes.by_launch.get(&launch), self.live(task)) else { return };
+        if let Some(judgement) = eye.sight.judge_silence(&session.treatment(), &self.config.limits, pass.now) {
+            self.judge_seen(pass, task, launch, judgement);
+        }
+    }
+
+    fn judge_seen(&mut self, pass: &mut Pass<'_>, task: &TaskId, launch: LaunchId, judgement: Judgement) {
+        let evidence = Evidence { line: judgement.line.clone(), screen: judgement.screen, ..Evidence::default() };
+        let asked = self.state.tasks.get(task).and_then(|state| state.prompt);
+        self.judge_live(pass, task, launch, judgement.rule, evidence, |case| judgement.fill(case, asked));
+    }
+
+    fn judge_live(
+        &mut self,
+        pass: &mut Pass<'_>,
+        task: &TaskId,
+        launch: LaunchId,
+        rule: &str,
+        evidence: Evidence,
+        fill: impl FnOnce(&mut Case),
+    ) {
+        let mut case = self.case(task, Signal::Silent, "");
+        fill(&mut case);
+        let verdict = Verdict { launch: Some(launch), rule: rule.to_owned(), evidence, case };
+        self.record(pass, Some(task.clone()), Record::Verdict(Box::new(verdict)));
+        self.advance(pass, task);
+    }
+}
+
+/// Whether a task's pull request is looked at from time to time.
+pub(super) fn is_followed(task: &TaskState) -> bool {
+    let published = task.status == Status::PrOpen || task.status == Status::Error && task.pull.is_some();
+    published && task.todo.is_none() && task.open.is_none() && task.session.is_none() && !task.in_base
+}
