@@ -71,6 +71,6 @@ pub use journal::*;
 pub use plan::*;
 pub use ports::*;
 pub use state::{
-    Delivery, DeliveryStep, EditRefusal, OpenEffect, RemedyTaken, Session, Setback, State, TaskState, Typing,
+    Delivery, DeliveryStep, EditRefusal, OpenEffect, Plea, RemedyTaken, Session, Setback, State, TaskState, Typing,
 };
 pub use views::*;

@@ -18,7 +18,7 @@ pub use delivery::{Delivery, DeliveryStep};
 pub use projection::EditRefusal;
 pub use session::Session;
 pub(crate) use session::Treatment;
-pub use task::{RemedyTaken, Setback, TaskState, Typing};
+pub use task::{Plea, RemedyTaken, Setback, TaskState, Typing};
 
 use crate::base::id::{EffectId, TaskId};
 use crate::base::time::{AwakeMs, BootId, Timestamp};
@@ -114,8 +114,8 @@ impl State {
             Record::Done { effect, outcome } => self.apply_done(entry, *effect, outcome),
             Record::User { verb } => self.apply_user(entry, verb),
             Record::Gap { what, lasted } if what == "stopped" => {
-                for session in self.tasks.values_mut().filter_map(|task| task.session.as_mut()) {
-                    session.unseen_for(*lasted);
+                for task in self.tasks.values_mut().filter(|task| task.session.is_some()) {
+                    task.unseen_for(*lasted);
                 }
             }
             Record::Gap { .. } => {}

@@ -2,6 +2,7 @@
 //! their own.
 
 use crate::agents::screen::{self, Sign};
+use crate::base::text;
 use crate::base::time::{AwakeMs, Millis, Now};
 use crate::heal::{Case, Limits, Signal};
 use crate::ports::{Fingerprint, ScreenView, SessionInput};
@@ -26,6 +27,8 @@ pub(crate) struct Sight {
     pub(crate) repeats_since: Option<AwakeMs>,
     /// The screen that was judged and did not change since.
     judged: Option<Fingerprint>,
+    /// Since when the screen does not show any more what a person was called for.
+    gone_since: Option<AwakeMs>,
 }
 
 /// What a look at a session means.
@@ -55,6 +58,7 @@ impl Sight {
             dirty: true,
             repeats_since: None,
             judged: None,
+            gone_since: None,
         }
     }
 
@@ -95,6 +99,22 @@ impl Sight {
     pub(crate) fn look_again(&mut self, judge: bool) {
         self.dirty = true;
         self.judged = self.judged.filter(|_| !judge);
+    }
+
+    /// Whether the line that a person was called for is gone from where it asked, and not for the blink
+    /// of an eye in which a screen is drawn anew. Numbers may change: a clock is no answer.
+    pub(crate) fn is_gone(&mut self, line: &str, limits: &Limits, now: &Now) -> bool {
+        // What stands still is judged anew once nobody is waited for any more.
+        self.judged = None;
+        let Some(text) = self.text().filter(|_| !self.dirty) else { return false };
+        let gone = text::masked(&text::one_line(&screen::read(text).line)) != text::masked(line);
+        self.gone_since = gone.then(|| self.gone_since.unwrap_or(now.awake));
+        self.gone_since.is_some_and(|since| now.awake.since(since) >= limits.settle)
+    }
+
+    /// When a line that is gone from the screen will have been gone for good.
+    pub(crate) fn gone_at(&self, limits: &Limits) -> Option<AwakeMs> {
+        self.gone_since.filter(|_| !self.dirty).map(|since| since + limits.settle)
     }
 
     /// Measures silence from now on.

@@ -113,6 +113,18 @@ pub fn fence(text: &str, label: &str) -> String {
 
 /// Whether a character is invisible or moves others: control and format characters, bidirectional
 /// controls, zero-width ones, fillers, line separators, tags and the rarer variation selectors.
+/// A line with every number in it alike, so that lines which differ by a clock or a count are the same.
+pub(crate) fn masked(line: &str) -> String {
+    let mut masked = String::with_capacity(line.len());
+    for letter in line.chars() {
+        let digit = letter.is_ascii_digit();
+        if !(digit && masked.ends_with('#')) {
+            masked.push(if digit { '#' } else { letter });
+        }
+    }
+    masked
+}
+
 fn is_hidden(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,

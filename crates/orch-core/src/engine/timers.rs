@@ -5,6 +5,7 @@ use super::{Deadline, Orchestrator};
 use crate::base::id::TaskId;
 use crate::base::time::{AwakeMs, Millis, Now};
 use crate::journal::effect::{Look, Purpose};
+use crate::plan::status::Status;
 use crate::state::{Session, TaskState, Wanted};
 
 /// A screen that was just asked for is waited for so long at a time.
@@ -64,7 +65,11 @@ impl Orchestrator {
         if session.purpose == Purpose::Verify {
             return soonest.at(left(limits.verify_timeout, session.launched_at, now), "verify");
         }
-        if state.needs_human || paused {
+        if state.needs_human {
+            let gone = eye.sight.gone_at(limits).filter(|_| state.status == Status::Stuck);
+            return gone.into_iter().for_each(|at| soonest.at(at.since(now.awake), "settle"));
+        }
+        if paused {
             return;
         }
         if let Some(person) = session.person_at.filter(|at| now.awake.since(*at) < limits.hands_off) {

@@ -3,13 +3,13 @@
 use super::{Orchestrator, Pass};
 use crate::agents::sight::{Judgement, Sight};
 use crate::base::id::{LaunchId, TaskId};
-use crate::base::time::Millis;
-use crate::heal::{Case, Signal};
+use crate::base::time::{AwakeMs, Millis, Now};
+use crate::heal::{Case, Limits, Signal};
 use crate::journal::effect::{Look, Purpose};
-use crate::journal::record::{Evidence, Record, Verdict};
+use crate::journal::record::{Evidence, Record, StatusRecord, Verdict};
 use crate::plan::status::Status;
 use crate::ports::ScreenView;
-use crate::state::{DeliveryStep, Session, TaskState};
+use crate::state::{DeliveryStep, Plea, Session, TaskState};
 
 /// A screen that shows nothing for so long belongs to a program that says nothing before it is told something.
 const BLANK: Millis = Millis(5000);
@@ -104,10 +104,10 @@ impl Orchestrator {
         self.eyes.answered(&Look::Screen(view.launch));
         let Some(task) = self.task_of_launch(view.launch) else { return };
         let Some((state, session)) = self.live(&task) else { return };
-        let (treatment, troubled) = (session.treatment(), state.trouble.is_some());
+        let (treatment, waits) = (session.treatment(), state.trouble.is_some() && !state.needs_human);
         let Some(eye) = self.eyes.by_launch.get_mut(&view.launch) else { return };
         let changed = eye.sight.see(view, &treatment, pass.now);
-        if changed && (troubled || treatment.entered) {
+        if changed && (waits || treatment.entered) {
             let marks = eye.marks(view.launch);
             self.record(pass, Some(task.clone()), Record::Progress(marks));
         }
@@ -119,7 +119,7 @@ impl Orchestrator {
         let Some((state, session)) = self.live(task) else { return };
         let (launch, purpose, launched_at) = (session.launch, session.purpose, session.launched_at);
         let hands_off = session.person_at.is_some_and(|at| pass.now.awake.since(at) < self.config.limits.hands_off);
-        let held = self.is_paused(state) || state.needs_human || hands_off;
+        let (held, called) = (self.is_paused(state) || hands_off, state.needs_human);
         if state.open.is_some() || state.unanswered.is_some() || state.typing.is_some() || !self.eyes.listed {
             return;
         }
@@ -141,6 +141,9 @@ impl Orchestrator {
             }
             return;
         }
+        if called {
+            return self.release(pass, task);
+        }
         if held {
             return;
         }
@@ -148,6 +151,22 @@ impl Orchestrator {
         if !judged {
             self.judge_silence(pass, task, launch);
         }
+    }
+
+    /// Lets a task go on that needed a person while its session lives, once what it needed one for is over.
+    fn release(&mut self, pass: &mut Pass<'_>, task: &TaskId) {
+        let Some(state) = self.state.tasks.get(task).filter(|state| state.status == Status::Stuck) else { return };
+        let Some(session) = &state.session else { return };
+        let Some(eye) = self.eyes.by_launch.get_mut(&session.launch) else { return };
+        if !is_over(state, session, &mut eye.sight, &self.config.limits, pass.now) {
+            return;
+        }
+        let marks = eye.marks(session.launch);
+        if marks != session.marks {
+            self.record(pass, Some(task.clone()), Record::Progress(marks));
+        }
+        let change = StatusRecord::new(Status::Stuck, Status::Running);
+        self.record(pass, Some(task.clone()), Record::Status(change));
     }
 
     /// Judges a screen that stands still; whether it led to a verdict.
@@ -229,6 +248,22 @@ impl Orchestrator {
         let verdict = Verdict { launch: Some(launch), rule: rule.to_owned(), evidence, case };
         self.record(pass, Some(task.clone()), Record::Verdict(Box::new(verdict)));
         self.advance(pass, task);
+    }
+}
+
+/// Whether a live session goes on without the person that was called: one spoke to it and it moved, or it
+/// shows that it needs nobody.
+fn is_over(state: &TaskState, session: &Session, sight: &mut Sight, limits: &Limits, now: &Now) -> bool {
+    let Some(since) = state.trouble else { return true };
+    let moved = |from: AwakeMs| sight.changed_at > since && sight.changed_at >= from;
+    if session.person_at.is_some_and(|at| at >= since && moved(at)) {
+        return true;
+    }
+    match &state.plea {
+        // That nothing changed was all that was wrong.
+        Some(Plea { signal: Signal::Silent | Signal::Loop, .. }) => moved(since),
+        Some(Plea { line: Some(line), .. }) => sight.is_gone(line, limits, now),
+        _ => false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a remedy changes of its task.
 
-use super::{TaskState, Typing};
+use super::{Plea, TaskState, Typing};
 use crate::base::time::{AwakeMs, Timestamp};
 use crate::heal::{Remedy, Signal};
 use crate::journal::effect::Purpose;
@@ -19,6 +19,8 @@ impl TaskState {
                 | Remedy::Escalate
                 | Remedy::Wait { .. }
         );
+        // An agent is left to the person who is called; a verify command is of no use to anyone.
+        let ends_session = ends_session || signal == Signal::VerifyTimedOut;
         if let Some(session) = self.session.as_mut().filter(|_| ends_session) {
             session.teardown = true;
         }
@@ -90,6 +92,7 @@ impl TaskState {
                 self.needs_human = true;
                 self.reason = Some(reason.to_owned());
                 self.trouble = Some(awake);
+                self.plea = verdict.as_ref().map(|v| Plea { signal, line: v.evidence.line.clone() });
                 if self.session.as_ref().is_none_or(|session| session.teardown) {
                     self.lesson = verdict.or(self.lesson.take());
                     self.todo = Some(Todo::EndAttempt);

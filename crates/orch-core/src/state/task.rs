@@ -63,6 +63,8 @@ pub struct TaskState {
     pub asked_to_commit: bool,
     /// A remedy waits for progress after this awake time.
     pub trouble: Option<AwakeMs>,
+    /// What a person was called for while the session lives.
+    pub plea: Option<Plea>,
     /// The line of the prompt answered last, and how often.
     pub prompt: Option<(Fingerprint, u32)>,
     /// What is typed next.
@@ -116,6 +118,15 @@ pub struct Setback {
     pub effect: Effect,
     /// Why it could not be done.
     pub failure: Failure,
+}
+
+/// What a person was called for, to know when nobody is needed any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plea {
+    /// What the evidence meant.
+    pub signal: Signal,
+    /// The line of the screen that decided.
+    pub line: Option<String>,
 }
 
 /// Input that a remedy or a person decided on and that has not begun.
@@ -253,6 +264,12 @@ impl TaskState {
         self.unanswered = Some(verdict.clone());
     }
 
+    /// Does not count a time in which nobody could see anything.
+    pub(super) fn unseen_for(&mut self, span: Millis) {
+        self.trouble = self.trouble.map(|since| since + span);
+        self.each_session(|session| session.unseen_for(span));
+    }
+
     pub(super) fn each_session(&mut self, change: impl FnOnce(&mut Session)) {
         if let Some(session) = &mut self.session {
             change(session);
@@ -274,7 +291,8 @@ impl TaskState {
             self.relaunches = 0;
         }
         self.last_progress = Some(at);
-        if trouble.is_some_and(|since| marks.changed_at > since) {
+        // Whether a person is still needed is decided by what the screen shows, not by its having changed.
+        if !self.needs_human && trouble.is_some_and(|since| marks.changed_at > since) {
             self.trouble = None;
         }
     }

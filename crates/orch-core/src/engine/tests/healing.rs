@@ -2,7 +2,7 @@
 
 use super::cast::{commits, good, many, mins, one, play, secs, solo, task_of};
 use super::{Case, cases, told};
-use crate::journal::record::UserVerb;
+use crate::journal::record::{Record, UserVerb};
 use crate::ports::LaunchSpec;
 use crate::testkit::{Failure, Operation, Scenario, Script, World};
 
@@ -10,6 +10,9 @@ pub(super) const CASES: &[Case] = cases![
     prompt_is_answered,
     same_prompt_again_and_again,
     dialog_waits_for_a_person,
+    clock_above_a_dialog,
+    another_dialog_after_the_first,
+    silence_ends_by_itself,
     exit_with_an_error_three_times,
     rate_limit_uses_no_attempt,
     bad_credentials,
@@ -109,6 +112,90 @@ fn a_dialog_waits_for_a_person() {
     00:31:05 t1 pr_open -> merged
     Goal
     "#);
+}
+
+/// A screen that is drawn anew every second, with a clock above what stays.
+fn ticking(script: Script, from: u32, to: u32, below: &str) -> Script {
+    (from..to).fold(script, |script, n| script.screen(&format!("12:00:{n:02}\n\n{below}")).wait(secs(1)))
+}
+
+fn clock_above_a_dialog() -> Scenario {
+    solo(|_| ticking(Script::new(), 0, 300, "Password:").screen("welcome").wait(secs(5)).work(commits).exit(0))
+        .at(mins(6), |_| ())
+}
+
+#[test]
+fn a_clock_above_a_dialog_changes_nothing() {
+    insta::assert_snapshot!(told(clock_above_a_dialog()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:00:00 t1 dialog => escalate: a dialog that no blind key may answer: Password:
+    00:00:00 t1 running -> stuck: a dialog that no blind key may answer: Password:
+    00:05:00 t1 stuck -> running
+    00:05:05 t1 claimsDone => verify: 1 commit over the start, clean, at f5796ad313
+    00:05:05 t1 verified => accept: committed and clean; no verify command is set
+    00:05:05 t1 running -> complete
+    00:05:05 t1 complete -> pr_open
+    00:05:05 t1 pr_open -> merged
+    Goal
+    ");
+    let story = clock_above_a_dialog().run().expect("no cycle");
+    let written = story.journal.iter().filter(|entry| matches!(entry.record, Record::Progress(_))).count();
+    assert!(written <= 4, "{written} marks of a clock");
+}
+
+fn another_dialog_after_the_first() -> Scenario {
+    solo(|_| {
+        let script = ticking(Script::new(), 0, 60, "Password:");
+        ticking(script, 60, 120, "Delete everything? [y/n]").screen("welcome").wait(secs(5)).work(commits).exit(0)
+    })
+    .at(mins(3), |_| ())
+}
+
+#[test]
+fn another_dialog_is_judged_again() {
+    insta::assert_snapshot!(told(another_dialog_after_the_first()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:00:00 t1 dialog => escalate: a dialog that no blind key may answer: Password:
+    00:00:00 t1 running -> stuck: a dialog that no blind key may answer: Password:
+    00:01:00 t1 stuck -> running
+    00:01:00 t1 dialog => escalate: a dialog that no blind key may answer: Delete everything? [y/n]
+    00:01:00 t1 running -> stuck: a dialog that no blind key may answer: Delete everything? [y/n]
+    00:02:00 t1 stuck -> running
+    00:02:05 t1 claimsDone => verify: 1 commit over the start, clean, at 758b03aee1
+    00:02:05 t1 verified => accept: committed and clean; no verify command is set
+    00:02:05 t1 running -> complete
+    00:02:05 t1 complete -> pr_open
+    00:02:05 t1 pr_open -> merged
+    Goal
+    ");
+}
+
+fn silence_ends_by_itself() -> Scenario {
+    solo(|_| Script::new().print("thinking").wait(mins(25)).print("\nah").wait(secs(5)).work(commits).exit(0))
+        .limits(|limits| (limits.relaunch_limit, limits.max_attempts) = (0, 1))
+        .at(mins(25), |_| ())
+}
+
+#[test]
+fn silence_that_ends_needs_nobody() {
+    insta::assert_snapshot!(told(silence_ends_by_itself()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:05:00 t1 silent => look: nothing changed for 5m: suspected
+    00:05:00 t1 running -> stuck: nothing changed for 5m: suspected
+    00:10:00 t1 silent => poke: nothing changed for 10m: asked to redraw
+    00:10:02 t1 silent => poke: nothing changed for 10m 2s: poked
+    00:20:00 t1 silent => escalate: nothing changed for 20m; 1 of 1 attempts failed
+    00:25:00 t1 stuck -> running
+    00:25:05 t1 claimsDone => verify: 1 commit over the start, clean, at 66d7f975a9
+    00:25:05 t1 verified => accept: committed and clean; no verify command is set
+    00:25:05 t1 running -> complete
+    00:25:05 t1 complete -> pr_open
+    00:25:05 t1 pr_open -> merged
+    Goal
+    ");
 }
 
 fn exit_with_an_error_three_times() -> Scenario {

@@ -9,6 +9,7 @@ pub(super) const CASES: &[Case] = cases![
     claim_holds,
     claim_fails_once,
     verify_takes_too_long,
+    verify_never_ends,
     one_verifies_at_a_time,
     verify_is_lost,
     tree_changes_while_verified,
@@ -82,6 +83,25 @@ fn a_verify_command_has_its_time() {
     00:32:10 t1 complete -> pr_open
     00:32:10 t1 pr_open -> merged
     Goal
+    ");
+}
+
+fn verify_never_ends() -> Scenario {
+    play(verified(one()), |spec| if is_verify(spec) { Script::new().print("testing").hang() } else { good() })
+        .limits(|limits| limits.max_attempts = 1)
+        .at(mins(40), |_| ())
+        .horizon(mins(60))
+}
+
+#[test]
+fn a_verify_command_that_never_ends_is_ended_before_a_person_looks() {
+    insta::assert_snapshot!(told(verify_never_ends()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:31:00 t1 verifyTimedOut => escalate: the verify command did not end within 30m; 1 of 1 attempts failed
+    00:31:00 t1 running -> error: the verify command did not end within 30m; 1 of 1 attempts failed
+    NeedsPerson
     ");
 }
 
