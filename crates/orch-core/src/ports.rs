@@ -16,6 +16,6 @@ pub use executor::{
 pub use failure::{Failure, FailureKind};
 pub use forge::{Checks, Forge, ForgeError, MergeMethod, MergeSpec, Pull, PullChange, PullSpec, PullState};
 pub use vcs::{
-    Commit, CommitSpec, Dirt, Predecessor, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec, Saved, SyncSource,
-    SyncSpec, Vcs, VcsError, Work, WorkSpec,
+    Commit, CommitSpec, Dirt, LeftTip, Predecessor, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec, Saved,
+    SyncSource, SyncSpec, Vcs, VcsError, Work, WorkSpec,
 };

@@ -201,6 +201,12 @@ impl Eyes {
         self.pulls.contains_key(task)
     }
 
+    /// Whether the forge answered and has no open pull request for a task.
+    pub(super) fn has_no_open_pull(&self, task: &TaskId) -> bool {
+        let seen = self.pulls.get(task).and_then(|sight| sight.seen.as_ref());
+        seen.is_some_and(|seen| seen.pull.as_ref().is_none_or(|pull| pull.state != PullState::Open))
+    }
+
     pub(super) fn note_pull(&mut self, task: &TaskId, seen: Option<SeenPull>, now: &Now) {
         self.pulls.insert(task.clone(), PullSight { seen, at: now.awake, merges: self.merges });
     }

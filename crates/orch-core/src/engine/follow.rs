@@ -55,7 +55,12 @@ impl Orchestrator {
     }
 
     fn base_source(&self, seen: &SeenPull) -> SyncSource {
-        SyncSource { label: format!("base branch {}", self.config.base), tip: seen.base_tip.clone(), merge_base: None }
+        SyncSource {
+            label: format!("base branch {}", self.config.base),
+            tip: seen.base_tip.clone(),
+            merge_base: None,
+            left_by: None,
+        }
     }
 
     /// Whether orch merges pull requests itself.
@@ -96,7 +101,12 @@ impl Orchestrator {
                 Status::Merged if rewritten => state.pull.as_ref()?.merge_sha.clone()?,
                 _ => return None,
             };
-            (tip != *old).then(|| SyncSource { label: id.to_string(), tip, merge_base: Some(old.clone()) })
+            (tip != *old).then(|| SyncSource {
+                label: id.to_string(),
+                tip,
+                merge_base: Some(old.clone()),
+                left_by: None,
+            })
         };
         let mut sources: Vec<SyncSource> = task.contains.iter().filter_map(source).collect();
         sources.sort_by_key(|source| TaskId::parse(&source.label).ok().and_then(|id| self.queues.index(&id)));

@@ -11,7 +11,7 @@ use crate::journal::effect::{Effect, Look, Purpose};
 use crate::journal::record::{Evidence, Record, Todo, Verdict};
 use crate::plan::graph::TaskGraph;
 use crate::plan::spec::PushMode;
-use crate::ports::{Dirt, EndMode, ExitStatus, PushSpec, Work};
+use crate::ports::{Dirt, EndMode, ExitStatus, Work};
 use crate::state::TaskState;
 
 /// How many lines of output a verdict keeps.
@@ -259,8 +259,12 @@ impl Orchestrator {
         let new = !work.commits.is_empty() && known.as_ref() != Some(&work.head);
         let here = work.branch.as_ref() == Some(&spec.branch);
         if wanted && new && here && task.open.is_none() && !self.is_paused(task) {
-            let push = PushSpec { branch: spec.branch.clone(), sha: work.head.clone(), base: self.config.base.clone() };
-            self.record(pass, Some(id.clone()), Record::Effect { effect: Effect::Push(push) });
+            let left = task.left.as_ref();
+            if left.is_some_and(|left| !self.may_leave(spec, task, left)) {
+                return;
+            }
+            let effect = self.push_of(spec, &work.head, left);
+            self.record(pass, Some(id.clone()), Record::Effect { effect });
         }
     }
 

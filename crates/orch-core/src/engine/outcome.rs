@@ -38,7 +38,8 @@ impl Orchestrator {
             Effect::OpenPull(_) | Effect::UpdatePull { .. } | Effect::Push(_) | Effect::MergePull(_) => {
                 if let Some(id) = task {
                     self.eyes.forget_pull(id);
-                    let early = self.state.tasks.get(id).is_some_and(|task| task.status.is_open());
+                    let early =
+                        self.state.tasks.get(id).is_some_and(|task| task.status.is_open() && task.left.is_none());
                     if matches!(effect, Effect::Push(_)) && early && !well {
                         self.eyes.no_early_push.insert(id.clone());
                     }

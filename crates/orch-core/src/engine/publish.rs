@@ -3,12 +3,12 @@
 use super::advance::Next;
 use super::{Orchestrator, Pass};
 use crate::agents::prompt;
-use crate::base::id::TaskId;
+use crate::base::id::{Sha, TaskId};
 use crate::journal::effect::{Effect, Look, Notice, NoticeKind};
 use crate::journal::record::{Record, StatusRecord};
 use crate::plan::spec::{Plan, TaskSpec};
 use crate::plan::status::Status;
-use crate::ports::{PullSpec, PullState, PushSpec, RemoveSpec};
+use crate::ports::{LeftTip, PullSpec, PullState, PushSpec, RemoveSpec, SyncSource};
 use crate::state::TaskState;
 
 use super::outlook::Outlook;
@@ -43,8 +43,30 @@ impl Orchestrator {
     /// The push that is due, if the remote does not have the verified commit.
     pub(super) fn push(&self, spec: &TaskSpec, task: &TaskState) -> Option<Next> {
         let sha = task.verified.as_ref().filter(|sha| task.pushed.as_ref() != Some(sha))?;
-        let base = self.config.base.clone();
-        Some(Next::effect(Effect::Push(PushSpec { branch: spec.branch.clone(), sha: sha.clone(), base })))
+        let Some(left) = &task.left else { return Some(Next::effect(self.push_of(spec, sha, None))) };
+        if !self.eyes.asked_for_pull(&spec.id) {
+            return Some(Next::Look(Look::Pull(spec.id.clone())));
+        }
+        if self.may_leave(spec, task, left) && self.eyes.has_no_open_pull(&spec.id) {
+            return Some(Next::effect(self.push_of(spec, sha, Some(left))));
+        }
+        let label = "what was pushed before".to_owned();
+        let left_by = Some(spec.id.clone());
+        Some(self.sync(spec, vec![SyncSource { label, tip: left.clone(), merge_base: None, left_by }]))
+    }
+
+    /// A push of one commit to a task's branch, over a tip that is left behind.
+    pub(super) fn push_of(&self, spec: &TaskSpec, sha: &Sha, left: Option<&Sha>) -> Effect {
+        let leaves = left.map(|tip| LeftTip { task: spec.id.clone(), tip: tip.clone() });
+        let (branch, base) = (spec.branch.clone(), self.config.base.clone());
+        Effect::Push(PushSpec { branch, sha: sha.clone(), base, leaves })
+    }
+
+    /// Whether a tip of ours at the remote may be replaced: as far as is known, nobody sees it in a pull
+    /// request and no other task builds on it.
+    pub(super) fn may_leave(&self, spec: &TaskSpec, task: &TaskState, left: &Sha) -> bool {
+        let builds_on = |other: &TaskState| other.contains.get(&spec.id) == Some(left);
+        task.pull.as_ref().is_none_or(|pull| pull.state != PullState::Open) && !self.state.tasks.values().any(builds_on)
     }
 
     pub(super) fn open_pull(&self, plan: &Plan, spec: &TaskSpec, task: &TaskState) -> Next {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ExecutorError, ForgeError, VcsError};
+use crate::base::id::Sha;
 
 /// Why an effect could not be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,9 @@ pub struct Failure {
     /// The files concerned, for conflicts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
+    /// For what moved: where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<Sha>,
 }
 
 /// The kinds of failure, over all ports.
@@ -38,7 +42,7 @@ pub enum FailureKind {
 impl Failure {
     /// A failure with a message, cut to 2000 characters.
     pub fn new(kind: FailureKind, message: &str) -> Self {
-        Self { kind, message: message.chars().take(2000).collect(), files: Vec::new() }
+        Self { kind, message: message.chars().take(2000).collect(), files: Vec::new(), found: None }
     }
 }
 
@@ -57,6 +61,10 @@ impl From<ExecutorError> for Failure {
 impl From<VcsError> for Failure {
     fn from(error: VcsError) -> Self {
         let message = error.to_string();
+        let found = match &error {
+            VcsError::Moved { found, .. } => found.clone(),
+            _ => None,
+        };
         let (kind, files) = match error {
             VcsError::Conflict { files, .. } => (FailureKind::Conflict, files),
             VcsError::Moved { .. } => (FailureKind::Moved, Vec::new()),
@@ -67,7 +75,7 @@ impl From<VcsError> for Failure {
             VcsError::Missing { .. } => (FailureKind::Missing, Vec::new()),
             VcsError::Refused { .. } | VcsError::Git { .. } => (FailureKind::Refused, Vec::new()),
         };
-        Self { files, ..Self::new(kind, &message) }
+        Self { files, found, ..Self::new(kind, &message) }
     }
 }
 

@@ -36,10 +36,12 @@ pub trait Vcs: Send + Sync {
     /// Commits tracked changes and untracked files that `files` covers. Nothing to commit returns the head.
     async fn commit(&self, spec: &CommitSpec) -> Result<Sha, VcsError>;
 
-    /// Takes other tips into a worktree's branch by merge commits; a tip already contained is skipped.
+    /// Takes other tips into a worktree's branch by merge commits; a tip already contained is skipped. Of one
+    /// that was left behind ([`SyncSource::left_by`]) only the history comes in, and it is kept by name.
     async fn sync(&self, spec: &SyncSpec) -> Result<Sha, VcsError>;
 
-    /// Pushes exactly one commit to exactly one branch, without force.
+    /// Pushes exactly one commit to exactly one branch, without force; with [`PushSpec::leaves`], also over
+    /// exactly that tip, which is kept first.
     async fn push(&self, spec: &PushSpec) -> Result<(), VcsError>;
 
     /// The tip of a branch as the remote has it now, or `None` if it has no such branch.
@@ -203,6 +205,10 @@ pub struct SyncSource {
     /// The merge base to compute with, when it is not the one that history shows: the old tip of a
     /// predecessor that was squashed or reworked.
     pub merge_base: Option<Sha>,
+    /// The task of this very branch, where its agent rewrote what had been pushed: the tip's history comes
+    /// in, of its contents nothing, and it stays at `refs/orch/saved/<task>/pushed-<n>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_by: Option<TaskId>,
 }
 
 /// A commit to publish.
@@ -214,6 +220,18 @@ pub struct PushSpec {
     pub sha: Sha,
     /// The base branch, which is never pushed to.
     pub base: BranchName,
+    /// What was pushed there before and may be left behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaves: Option<LeftTip>,
+}
+
+/// A tip that was pushed to a task's branch and that its agent's history does not contain any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftTip {
+    /// The task: the tip stays at `refs/orch/saved/<task>/pushed-<n>`.
+    pub task: TaskId,
+    /// The only commit at the remote that may be replaced.
+    pub tip: Sha,
 }
 
 /// A worktree to remove.

@@ -1,13 +1,12 @@
 //! What the outcome of an effect changes of its task.
 
 use super::{Setback, TaskState};
-use crate::base::id::TaskId;
+use crate::base::id::{Sha, TaskId};
 use crate::base::time::AwakeMs;
 use crate::journal::effect::{Effect, Outcome, Purpose};
 use crate::journal::record::Todo;
 use crate::plan::status::Status;
-use crate::ports::{EndMode, PullState};
-use crate::ports::{Failure, FailureKind};
+use crate::ports::{EndMode, Failure, FailureKind, PullState, PushSpec};
 
 impl TaskState {
     pub(super) fn done(&mut self, effect: &Effect, outcome: &Outcome, awake: AwakeMs) {
@@ -61,6 +60,9 @@ impl TaskState {
             }
             (Effect::Commit(_), _) => self.then(Todo::Judge),
             (Effect::Sync(spec), Outcome::At(sha)) => {
+                if spec.sources.iter().any(|source| source.left_by.is_some()) {
+                    self.left = None;
+                }
                 for source in &spec.sources {
                     if let Ok(task) = TaskId::parse(&source.label) {
                         self.contains.insert(task, source.tip.clone());
@@ -74,6 +76,7 @@ impl TaskState {
             }
             (Effect::Push(spec), _) => {
                 self.pushed = Some(spec.sha.clone());
+                self.left = None;
             }
             (Effect::OpenPull(_) | Effect::UpdatePull { .. } | Effect::MergePull(_), Outcome::Pull(pull)) => {
                 self.in_base |= pull.state == PullState::Merged;
@@ -86,11 +89,14 @@ impl TaskState {
 
     fn failed(&mut self, effect: &Effect, failure: &Failure) {
         let kind = failure.kind;
+        if let Effect::Push(spec) = effect {
+            self.left = self.rewritten(spec, failure);
+        }
         let judged = match effect {
             Effect::Input { .. } | Effect::Notify(_) | Effect::Remove(_) => false,
             Effect::Save { .. } if self.status == Status::Merged => false,
             // The push of the verified commit decides.
-            Effect::Push(_) => !self.status.is_open(),
+            Effect::Push(_) => !self.status.is_open() && self.left.is_none(),
             // What stands elsewhere than expected is looked at again.
             Effect::MergePull(_) | Effect::UpdatePull { .. } => kind != FailureKind::Moved,
             Effect::Forget { .. } => kind == FailureKind::Unavailable,
@@ -116,6 +122,12 @@ impl TaskState {
             Effect::Remove(spec) => (self.leftovers, self.removed) = (true, spec.discard),
             _ => {}
         }
+    }
+
+    /// The tip that a plain push found in its way, if orch itself pushed that.
+    fn rewritten(&self, spec: &PushSpec, failure: &Failure) -> Option<Sha> {
+        let found = failure.found.as_ref().filter(|_| failure.kind == FailureKind::Moved && spec.leaves.is_none());
+        found.filter(|found| self.offered.contains(*found)).cloned()
     }
 
     /// An answer that was not given, or nobody knows whether it was, does not count: the screen is judged anew.

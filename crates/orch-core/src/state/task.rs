@@ -1,6 +1,6 @@
 //! One task, as remembered, and what the records about it change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Delivery, Session};
 use crate::base::id::{AttemptNo, EffectId, LaunchId, Sha, TaskId};
@@ -81,6 +81,11 @@ pub struct TaskState {
     pub verified: Option<Sha>,
     /// The commit that the remote has.
     pub pushed: Option<Sha>,
+    /// Every commit that was to be pushed: its tip at the remote is one of these, or somebody else's.
+    pub offered: BTreeSet<Sha>,
+    /// What the remote has of orch's own pushes and the branch's history does not contain any more: its
+    /// agent amended or rebased.
+    pub left: Option<Sha>,
     /// Its pull request when last changed or seen to change.
     pub pull: Option<Pull>,
     /// The request for changes that a new attempt was begun for.
@@ -364,6 +369,7 @@ impl TaskState {
                 self.each_session(|session| session.typed_at = Some(awake));
             }
             Effect::End { .. } => self.each_session(|session| session.end_at = None),
+            Effect::Push(spec) => _ = self.offered.insert(spec.sha.clone()),
             _ => {}
         }
     }

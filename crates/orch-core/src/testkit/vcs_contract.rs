@@ -53,6 +53,9 @@ pub trait VcsHarness: Send + Sync {
     /// Commits what is staged in a worktree.
     async fn commit(&self, worktree: &Utf8Path, message: &str) -> Sha;
 
+    /// `git reset --soft` to a commit in a worktree: the first half of an amend.
+    async fn rewind(&self, worktree: &Utf8Path, to: &Sha);
+
     /// `git checkout --detach` in a worktree.
     async fn detach(&self, worktree: &Utf8Path);
 
@@ -136,10 +139,13 @@ async fn run<H: VcsHarness>(harness: &H, only: Option<&str>) -> Result<Report, C
         syncing::sync_names_conflicts_and_changes_nothing,
         syncing::sync_of_a_squashed_predecessor_uses_the_merge_base,
         syncing::sync_never_overwrites_uncommitted_work,
+        syncing::sync_leaves_a_pushed_tip_behind,
         publishing::push_publishes_exactly_one_commit,
         publishing::push_again_is_done,
         publishing::push_never_forces,
         publishing::push_never_goes_back,
+        publishing::push_leaves_behind_what_it_is_told_to,
+        publishing::push_leaves_nothing_else_behind,
         publishing::push_never_touches_the_base,
         publishing::push_of_an_unknown_commit_fails,
         publishing::push_to_an_unreachable_remote_may_be_tried_again,

@@ -1,6 +1,6 @@
 use std::io::Write;
 
-use orch_core::{PushSpec, VcsError};
+use orch_core::{PushSpec, Sha, TaskId, VcsError};
 
 use super::{GitVcs, Remote, local_ref};
 use crate::git::{Output, printable};
@@ -21,10 +21,17 @@ impl GitVcs {
             self.run_pre_push(remote, spec).await?;
         }
         let refspec = format!("{}:{}", spec.sha, local_ref(&spec.branch));
+        let force = match &spec.leaves {
+            None => "--no-force".to_owned(),
+            Some(left) => {
+                self.keep_pushed(&left.task, &left.tip).await?;
+                format!("--force-with-lease={}:{}", local_ref(&spec.branch), left.tip)
+            }
+        };
         let output = self
             .repo
             .network(["push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-recurse-submodules"])
-            .args(["--no-signed", "--no-force", "--", remote, &refspec])
+            .args(["--no-signed", &force, "--", remote, &refspec])
             .run()
             .await?;
         match Answer::read(&output) {
@@ -38,6 +45,20 @@ impl GitVcs {
             Answer::Later(why) => Err(VcsError::Unreachable { why }),
             Answer::Nothing => Err(output.remote_error(&what)),
         }
+    }
+
+    /// Keeps a tip that is left behind at `refs/orch/saved/<task>/pushed-<n>`, once.
+    pub(super) async fn keep_pushed(&self, task: &TaskId, tip: &Sha) -> Result<(), VcsError> {
+        self.existing(tip).await?;
+        for number in 1_u32.. {
+            let name = format!("refs/orch/saved/{task}/pushed-{number}");
+            match self.repo.commit_of(&name).await? {
+                Some(kept) if kept == *tip => break,
+                Some(_) => {}
+                None => return self.repo.set_ref(&name, tip, Some("")).await,
+            }
+        }
+        Ok(())
     }
 
     /// Without a remote the branch is where it belongs as soon as it contains the commit.
@@ -107,7 +128,7 @@ impl Answer {
             return Self::Nothing;
         };
         match flag {
-            " " | "*" | "=" if output.status == 0 => Self::Done,
+            " " | "*" | "=" | "+" if output.status == 0 => Self::Done,
             "!" if summary.starts_with("[rejected]") => Self::NotForward,
             "!" if TRANSIENT.iter().any(|text| summary.contains(text)) => Self::Later(explained(summary, output)),
             "!" if summary.starts_with("[remote rejected]") => Self::Refused(explained(summary, output)),
@@ -129,8 +150,6 @@ mod tests {
     use std::os::unix::process::ExitStatusExt;
     use std::process::ExitStatus;
 
-    use orch_core::Sha;
-
     use super::*;
 
     #[test]
@@ -141,6 +160,8 @@ mod tests {
             (0, "To /o\n*\tabc:refs/heads/x\t[new branch]\nDone", Answer::Done),
             (0, "To /o\n=\tabc:refs/heads/x\t[up to date]\nDone", Answer::Done),
             (0, "To /o\n \tabc:refs/heads/x\t1..2\nDone", Answer::Done),
+            (0, "To /o\n+\tabc:refs/heads/x\t1...2 (forced update)\nDone", Answer::Done),
+            (1, "To /o\n!\tabc:refs/heads/x\t[rejected] (stale info)\nDone", Answer::NotForward),
             (1, "To /o\n!\tabc:refs/heads/x\t[rejected] (fetch first)\nDone", Answer::NotForward),
             (1, "To /o\n!\tabc:refs/heads/x\t[rejected] (non-fast-forward)", Answer::NotForward),
             (1, "To /o\n!\tabc:refs/heads/x\t[remote rejected] (pre-receive hook declined)", rejected),

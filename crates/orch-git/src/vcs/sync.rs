@@ -18,6 +18,9 @@ impl GitVcs {
         let by = self.signature().await?;
         let mut head = old.clone();
         for source in &spec.sources {
+            if let Some(task) = &source.left_by {
+                self.keep_pushed(task, &source.tip).await?;
+            }
             if !self.reaches(&source.tip, &head).await? {
                 head = self.merged(&head, source, &spec.branch, &by).await?;
             }
@@ -56,6 +59,12 @@ impl GitVcs {
         branch: &BranchName,
         by: &Signature,
     ) -> Result<Sha, VcsError> {
+        let label: String = source.label.chars().filter(|c| !c.is_control()).collect();
+        if source.left_by.is_some() {
+            let tree = self.repo.tree_of(head).await?;
+            let message = format!("Leave {label} behind\n\n{TRAILER}: {}", source.tip);
+            return self.repo.commit_tree(&tree, &[head, &source.tip], &message, by).await;
+        }
         let old = source.merge_base.as_ref();
         let grew = match old {
             Some(old) => self.reaches(old, &source.tip).await?,
@@ -77,7 +86,6 @@ impl GitVcs {
             Merged::Clean(tree) => tree,
             Merged::Conflict(files) => return Err(VcsError::Conflict { with: source.label.clone(), files }),
         };
-        let label: String = source.label.chars().filter(|c| !c.is_control()).collect();
         let message = format!("Merge {label} into {branch}\n\n{TRAILER}: {}", source.tip);
         self.repo.commit_tree(&tree, &[head, &source.tip], &message, by).await
     }

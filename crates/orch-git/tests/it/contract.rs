@@ -106,6 +106,10 @@ impl VcsHarness for Bench {
         head(worktree)
     }
 
+    async fn rewind(&self, worktree: &Utf8Path, to: &Sha) {
+        git(worktree, &["reset", "--quiet", "--soft", to.as_str()]);
+    }
+
     async fn detach(&self, worktree: &Utf8Path) {
         git(worktree, &["checkout", "--quiet", "--detach"]);
     }

@@ -58,7 +58,7 @@ async fn tampered_settings_are_named_and_nothing_of_them_runs() {
         let sync = SyncSpec {
             worktree: tree.clone(),
             branch: branch("task/t1"),
-            sources: vec![SyncSource { label: "x".to_owned(), tip: start.clone(), merge_base: None }],
+            sources: vec![SyncSource { label: "x".to_owned(), tip: start.clone(), merge_base: None, left_by: None }],
         };
         let results = [
             lab.vcs.work(&lab.work_spec("t1", &start)).await.map(drop),

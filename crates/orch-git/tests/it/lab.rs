@@ -230,5 +230,5 @@ pub(crate) fn predecessor(id: &str, sha: &Sha) -> Predecessor {
 }
 
 pub(crate) fn push_spec(id: &str, sha: &Sha) -> PushSpec {
-    PushSpec { branch: branch(&format!("task/{id}")), sha: sha.clone(), base: branch("main") }
+    PushSpec { branch: branch(&format!("task/{id}")), sha: sha.clone(), base: branch("main"), leaves: None }
 }

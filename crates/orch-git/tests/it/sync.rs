@@ -7,6 +7,7 @@ fn spec(lab: &Lab, id: &str, sources: &[(&str, &Sha, Option<&Sha>)]) -> SyncSpec
         label: (*label).to_owned(),
         tip: (*tip).clone(),
         merge_base: base.cloned(),
+        left_by: None,
     };
     let sources = sources.iter().map(source).collect();
     SyncSpec { worktree: lab.tree(id), branch: branch(&format!("task/{id}")), sources }

@@ -42,7 +42,7 @@ async fn what_a_sync_brings_in_is_not_the_tasks_work() {
     lab.edit("t1", "mine.txt", "m\n");
     lab.move_base("theirs.txt", "t\n");
     let tip = lab.vcs.base_tip(&branch("main")).await.expect("a tip");
-    let sources = vec![SyncSource { label: "main".to_owned(), tip, merge_base: None }];
+    let sources = vec![SyncSource { label: "main".to_owned(), tip, merge_base: None, left_by: None }];
     lab.vcs
         .sync(&SyncSpec { worktree: lab.tree("t1"), branch: branch("task/t1"), sources })
         .await

@@ -2,17 +2,22 @@
 
 use super::cast::{branch, commits, good, many, mins, one, play, pull, secs, solo, task_of};
 use super::{Case, cases, told};
+use crate::base::time::Millis;
 use crate::journal::effect::Effect;
 use crate::journal::record::{Entry, Record, UserVerb};
 use crate::plan::spec::PushMode;
 use crate::plan::status::Status;
-use crate::ports::{Checks, LaunchSpec};
+use crate::ports::{Checks, LaunchSpec, MergeMethod};
 use crate::testkit::{Failure, Operation, Scenario, Script, Story, World};
 
 pub(super) const CASES: &[Case] = cases![
     early_push,
     late_push,
     early_push_is_refused,
+    amended_after_the_push,
+    amended_while_it_is_pushed_early,
+    amended_in_a_pull_request,
+    amended_over_a_persons_commit,
     goal_complete,
     forge_is_away,
     pull_request_is_refused,
@@ -53,6 +58,85 @@ fn commits_are_pushed_as_they_appear() {
     let push = story.world.calls().into_iter().find(|call| call.operation == Operation::Push).expect("a push");
     assert_eq!(push.at.since(story.journal[0].timestamp), mins(2), "at the first heartbeat");
     assert_eq!(pushes(&story), 1, "the same commit is not pushed again");
+}
+
+/// Replaces the last commit of a worktree, as `git commit --amend` does.
+fn amend(world: &World, spec: &LaunchSpec) {
+    let repository = world.repository();
+    let parent = repository.parent(&spec.cwd).expect("a commit to amend");
+    repository.rewind(&spec.cwd, &parent);
+    let file = format!("{}-1.txt", task_of(spec));
+    repository.commit_files(&spec.cwd, "better work", &[(&file, "better")]);
+}
+
+fn amending(span: Millis) -> Script {
+    Script::new().print("working").work(commits).wait(mins(3)).work(amend).print("\nmore").wait(span).exit(0)
+}
+
+fn amended_after_the_push() -> Scenario {
+    solo(|_| amending(secs(10)))
+}
+
+fn amended_while_it_is_pushed_early() -> Scenario {
+    solo(|_| amending(mins(9)))
+}
+
+fn pushed_before(story: &Story) -> Vec<String> {
+    let saved = (1..).map(|n| format!("refs/orch/saved/t1/pushed-{n}"));
+    saved.map_while(|name| story.world.repository().resolve(&name)).map(String::from).collect()
+}
+
+#[test]
+fn what_an_agent_rewrites_after_an_early_push_is_published() {
+    for scenario in [amended_after_the_push, amended_while_it_is_pushed_early] {
+        let story = scenario().run().expect("no cycle");
+        assert_eq!(told_of(&story), "merged");
+        assert_eq!(story.world.repository().remote_files(&branch("main"))["t1-1.txt"], "better", "{story}");
+        assert_eq!(pushed_before(&story).len(), 1, "what was pushed first is kept\n{story}");
+        assert_eq!(pushes(&story), 3, "the early one, one in vain, one that leaves the first behind\n{story}");
+    }
+}
+
+fn told_of(story: &Story) -> String {
+    story.state.tasks.values().map(|task| task.status.to_string()).collect()
+}
+
+/// Is sent back once, and amends what the open pull request shows.
+fn amended_in_a_pull_request() -> Scenario {
+    let scenario = solo(|attempt| match attempt {
+        1 => good(),
+        _ => Script::new().print("working").wait(secs(30)).work(amend).exit(0),
+    });
+    let scenario = scenario.merged_by_hand();
+    let scenario = scenario.at(mins(3), |world| world.forge().request_changes(pull(1), Some("no")));
+    let scenario = scenario.at(mins(6), |world| world.forge().request_changes(pull(1), None));
+    scenario.at(mins(8), |world| world.forge().merge_by_person(pull(1), MergeMethod::Merge))
+}
+
+#[test]
+fn an_open_pull_request_keeps_its_history() {
+    let story = amended_in_a_pull_request().run().expect("no cycle");
+    assert_eq!(told_of(&story), "merged", "{story}");
+    let repository = story.world.repository();
+    assert_eq!(repository.remote_files(&branch("main"))["t1-1.txt"], "better", "{story}");
+    let left = pushed_before(&story);
+    assert_eq!(left.len(), 1, "{story}");
+    let history: Vec<String> = repository.remote_history(&branch("main")).into_iter().map(String::from).collect();
+    assert!(history.contains(&left[0]), "nothing is forced under a pull request\n{story}");
+}
+
+/// Amends while a person pushes a commit on top of what was pushed early.
+fn amended_over_a_persons_commit() -> Scenario {
+    amended_after_the_push().at(secs(150), |world| {
+        world.repository().publish(&branch("task/t1"), &[("theirs.txt", "x")]);
+    })
+}
+
+#[test]
+fn what_a_person_built_on_is_never_left_behind() {
+    let story = amended_over_a_persons_commit().run().expect("no cycle");
+    assert!(story.state.tasks.values().all(|task| task.needs_human), "{story}");
+    assert_eq!(story.world.repository().remote_files(&branch("task/t1"))["theirs.txt"], "x", "{story}");
 }
 
 fn late_push() -> Scenario {

@@ -124,6 +124,10 @@ impl VcsHarness for Broken<MockVcsHarness, VcsDefect> {
         self.inner.commit(worktree, message).await
     }
 
+    async fn rewind(&self, worktree: &Utf8Path, to: &Sha) {
+        self.inner.rewind(worktree, to).await;
+    }
+
     async fn detach(&self, worktree: &Utf8Path) {
         self.inner.detach(worktree).await;
     }
@@ -258,7 +262,10 @@ fn every_broken_vcs_is_found() {
     CommitTakesEverything: commit_takes_tracked_and_covered_files, 2 in all
     SyncLeavesConflicts: sync_names_conflicts_and_changes_nothing, 2 in all
     SyncIgnoresTheMergeBase: sync_of_a_squashed_predecessor_uses_the_merge_base, 1 in all
-    PushForces: push_never_forces, 2 in all
+    PushForces: push_never_forces, 4 in all
+    PushDropsWhatItLeaves: push_leaves_behind_what_it_is_told_to, 1 in all
+    PushLeavesOthersBehind: push_leaves_nothing_else_behind, 1 in all
+    SyncMergesWhatItLeaves: sync_leaves_a_pushed_tip_behind, 1 in all
     PushesTheTip: push_publishes_exactly_one_commit, 2 in all
     PushesToTheBase: push_never_touches_the_base, 1 in all
     CallsLostPushesDone: push_to_an_unreachable_remote_may_be_tried_again, 1 in all

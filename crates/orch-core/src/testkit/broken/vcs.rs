@@ -42,6 +42,12 @@ super::defects!(
         SyncIgnoresTheMergeBase = "sync_of_a_squashed_predecessor_uses_the_merge_base",
         /// What others pushed is overwritten.
         PushForces = "push_never_forces",
+        /// What a push leaves behind is not kept.
+        PushDropsWhatItLeaves = "push_leaves_behind_what_it_is_told_to",
+        /// Told that one tip may be left behind, it leaves any.
+        PushLeavesOthersBehind = "push_leaves_nothing_else_behind",
+        /// A tip that was left behind is merged like another's work.
+        SyncMergesWhatItLeaves = "sync_leaves_a_pushed_tip_behind",
         /// The branch's tip is pushed, whatever was asked for.
         PushesTheTip = "push_publishes_exactly_one_commit",
         /// The base is pushed to.
@@ -186,6 +192,9 @@ impl Vcs for BrokenVcs {
         if self.has(VcsDefect::SyncIgnoresTheMergeBase) {
             spec.sources.iter_mut().for_each(|source| source.merge_base = None);
         }
+        if self.has(VcsDefect::SyncMergesWhatItLeaves) {
+            spec.sources.iter_mut().for_each(|source| source.left_by = None);
+        }
         let synced = self.inner.sync(&spec).await;
         if let Err(VcsError::Conflict { files, .. }) = &synced
             && self.has(VcsDefect::SyncLeavesConflicts)
@@ -205,6 +214,20 @@ impl Vcs for BrokenVcs {
             spec.sha = hands.resolve(&format!("refs/heads/{}", spec.branch)).unwrap_or(spec.sha);
         }
         match (self.defect, self.inner.push(&spec).await) {
+            (VcsDefect::PushDropsWhatItLeaves, pushed) => {
+                hands.set_saved(
+                    &format!(
+                        "refs/orch/saved/{}/pushed-1",
+                        spec.leaves.map_or_else(String::new, |left| left.task.to_string())
+                    ),
+                    None,
+                );
+                pushed
+            }
+            (VcsDefect::PushLeavesOthersBehind, Err(VcsError::Moved { .. })) if spec.leaves.is_some() => {
+                hands.set_remote(&spec.branch, Some(&spec.sha));
+                Ok(())
+            }
             (VcsDefect::PushForces, Err(VcsError::Moved { .. }))
             | (VcsDefect::PushesToTheBase, Err(VcsError::Refused { .. })) => {
                 hands.set_remote(&spec.branch, Some(&spec.sha));

@@ -62,6 +62,10 @@ impl VcsHarness for MockVcsHarness {
         self.repository().commit(worktree, message).expect("the worktree exists")
     }
 
+    async fn rewind(&self, worktree: &Utf8Path, to: &Sha) {
+        self.repository().rewind(worktree, to);
+    }
+
     async fn detach(&self, worktree: &Utf8Path) {
         self.repository().detach(worktree);
     }

@@ -6,7 +6,7 @@ use camino::Utf8Path;
 use super::graph::{Merge, Node};
 use super::worktree::Worktree;
 use super::{Made, Repo};
-use crate::base::id::{BranchName, Sha};
+use crate::base::id::{BranchName, Sha, TaskId};
 use crate::base::time::Timestamp;
 use crate::ports::{
     Commit, CommitSpec, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec, Saved, SyncSpec, Vcs, VcsError, Work,
@@ -220,6 +220,12 @@ impl Repo {
             if self.graph.contains(&source.tip, &head) {
                 continue;
             }
+            if let Some(task) = &source.left_by {
+                self.keep_pushed(task, &source.tip);
+                let (parents, tree) = (vec![head.clone(), source.tip.clone()], self.graph.tree(&head));
+                head = self.graph.add(Node { parents, tree, message: format!("Leave {} behind", source.label), at });
+                continue;
+            }
             let message = format!("Merge {}", source.label);
             let merge =
                 Merge { into: &head, tip: &source.tip, base: source.merge_base.as_ref(), message: &message, at };
@@ -243,12 +249,22 @@ impl Repo {
             return Err(VcsError::Missing { what: format!("commit {}", spec.sha) });
         }
         let found = self.remote.get(&spec.branch);
-        if let Some(tip) = found.filter(|tip| !self.graph.contains(tip, &spec.sha)) {
-            let found = Some(tip.clone());
-            return Err(VcsError::Moved { branch: spec.branch.clone(), found, expected: spec.sha.clone() });
+        if let Some(tip) = found.filter(|tip| !self.graph.contains(tip, &spec.sha)).cloned() {
+            let Some(left) = spec.leaves.as_ref().filter(|left| left.tip == tip) else {
+                let (branch, expected) = (spec.branch.clone(), spec.sha.clone());
+                return Err(VcsError::Moved { branch, found: Some(tip), expected });
+            };
+            self.keep_pushed(&left.task, &left.tip);
         }
         self.remote.push(&spec.branch, &spec.sha);
         Ok(())
+    }
+
+    /// Keeps a tip that is left behind, once.
+    fn keep_pushed(&mut self, task: &TaskId, tip: &Sha) {
+        let name = |number: u32| format!("refs/orch/saved/{task}/pushed-{number}");
+        let free = (1..=u32::MAX).map(name).find(|name| self.saved.get(name).is_none_or(|kept| kept == tip));
+        self.saved.extend(free.map(|name| (name, tip.clone())));
     }
 
     fn remove(&mut self, spec: &RemoveSpec) -> Result<(), VcsError> {

@@ -65,6 +65,23 @@ impl MockRepository {
         self.commit(worktree, message)
     }
 
+    /// `git reset --soft`: goes back to a commit, files and index stay, as the first half of an amend.
+    pub fn rewind(&self, worktree: &Utf8Path, to: &Sha) {
+        let mut state = self.world.lock();
+        let Some(tree) = state.repo.worktrees.get_mut(worktree) else { return };
+        tree.head = to.clone();
+        if let Some(branch) = tree.branch.clone() {
+            state.repo.local.insert(branch, to.clone());
+        }
+    }
+
+    /// The first parent of a worktree's head.
+    pub fn parent(&self, worktree: &Utf8Path) -> Option<Sha> {
+        let state = self.world.lock();
+        let head = &state.repo.worktrees.get(worktree)?.head;
+        state.repo.graph.node(head)?.parents.first().cloned()
+    }
+
     /// Detaches a worktree's HEAD.
     pub fn detach(&self, worktree: &Utf8Path) {
         self.within(worktree, |tree| tree.branch = None);

@@ -5,7 +5,8 @@ use camino::Utf8PathBuf;
 use super::VcsHarness;
 use crate::base::id::{AttemptNo, BranchName, Sha, TaskId};
 use crate::ports::{
-    Predecessor, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec, SyncSource, SyncSpec, Vcs, Work, WorkSpec,
+    LeftTip, Predecessor, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec, SyncSource, SyncSpec, Vcs, Work,
+    WorkSpec,
 };
 use crate::testkit::contract::Why;
 
@@ -82,12 +83,17 @@ impl Desk {
     }
 
     pub(super) fn sync_spec(&self, label: &str, tip: &Sha, merge_base: Option<&Sha>) -> SyncSpec {
-        let source = SyncSource { label: label.to_owned(), tip: tip.clone(), merge_base: merge_base.cloned() };
+        let source =
+            SyncSource { label: label.to_owned(), tip: tip.clone(), merge_base: merge_base.cloned(), left_by: None };
         SyncSpec { worktree: self.path.clone(), branch: self.branch.clone(), sources: vec![source] }
     }
 
     pub(super) fn push_spec(&self, sha: &Sha) -> Result<PushSpec, Why> {
-        Ok(PushSpec { branch: self.branch.clone(), sha: sha.clone(), base: main_branch()? })
+        Ok(PushSpec { branch: self.branch.clone(), sha: sha.clone(), base: main_branch()?, leaves: None })
+    }
+
+    pub(super) fn left(&self, tip: &Sha) -> LeftTip {
+        LeftTip { task: self.task.clone(), tip: tip.clone() }
     }
 
     pub(super) fn remove_spec(&self, discard: bool) -> RemoveSpec {

@@ -54,12 +54,44 @@ pub(super) async fn push_never_goes_back<H: VcsHarness>(h: &H) -> CaseResult {
     HOLDS
 }
 
+pub(super) async fn push_leaves_behind_what_it_is_told_to<H: VcsHarness>(h: &H) -> CaseResult {
+    let vcs = h.fresh().await;
+    let desk = desk(h, &vcs, "t1").await?;
+    let first = commits(h, &desk, "one", &[("src/a.txt", "1\n")]).await;
+    vcs.push(&desk.push_spec(&first)?).await?;
+    h.rewind(&desk.path, &desk.start).await;
+    let amended = commits(h, &desk, "one, better", &[("src/a.txt", "2\n")]).await;
+    let refused = vcs.push(&desk.push_spec(&amended)?).await;
+    ensure_matches!(refused, Err(VcsError::Moved { found: Some(found), .. }) if *found == first, "a plain push");
+    let spec = PushSpec { leaves: Some(desk.left(&first)), ..desk.push_spec(&amended)? };
+    vcs.push(&spec).await?;
+    vcs.push(&spec).await?;
+    ensure_eq!(h.tip(&desk.branch).await, Some(amended), "the branch at the remote");
+    ensure_eq!(h.resolve("refs/orch/saved/t1/pushed-1").await, Some(first), "what was left behind");
+    ensure_eq!(h.resolve("refs/orch/saved/t1/pushed-2").await, None, "what the second push left behind");
+    HOLDS
+}
+
+pub(super) async fn push_leaves_nothing_else_behind<H: VcsHarness>(h: &H) -> CaseResult {
+    let vcs = h.fresh().await;
+    let desk = desk(h, &vcs, "t1").await?;
+    let first = commits(h, &desk, "one", &[("src/a.txt", "1\n")]).await;
+    vcs.push(&desk.push_spec(&first)?).await?;
+    let theirs = h.publish(&desk.branch, &[("theirs.txt", "x\n")]).await;
+    h.rewind(&desk.path, &desk.start).await;
+    let amended = commits(h, &desk, "one, better", &[("src/a.txt", "2\n")]).await;
+    let refused = vcs.push(&PushSpec { leaves: Some(desk.left(&first)), ..desk.push_spec(&amended)? }).await;
+    ensure_eq!(h.tip(&desk.branch).await, Some(theirs), "someone else's commit at the remote");
+    ensure_matches!(refused, Err(VcsError::Moved { .. } | VcsError::Refused { .. }), "a push onto it");
+    HOLDS
+}
+
 pub(super) async fn push_never_touches_the_base<H: VcsHarness>(h: &H) -> CaseResult {
     let vcs = h.fresh().await;
     let main = main_branch()?;
     let desk = desk(h, &vcs, "t1").await?;
     let sha = commits(h, &desk, "one", &[("src/a.txt", "1\n")]).await;
-    let refused = vcs.push(&PushSpec { branch: main.clone(), sha, base: main.clone() }).await;
+    let refused = vcs.push(&PushSpec { branch: main.clone(), sha, base: main.clone(), leaves: None }).await;
     ensure_eq!(h.tip(&main).await, Some(desk.start), "the base at the remote");
     ensure_matches!(refused, Err(VcsError::Refused { .. }), "a push to the base");
     HOLDS

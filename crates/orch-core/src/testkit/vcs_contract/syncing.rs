@@ -90,3 +90,27 @@ pub(super) async fn sync_never_overwrites_uncommitted_work<H: VcsHarness>(h: &H)
     }
     HOLDS
 }
+
+pub(super) async fn sync_leaves_a_pushed_tip_behind<H: VcsHarness>(h: &H) -> CaseResult {
+    let vcs = h.fresh().await;
+    let desk = desk(h, &vcs, "t1").await?;
+    let first = commits(h, &desk, "one", &[("src/a.txt", "1\n"), ("gone.txt", "x\n")]).await;
+    vcs.push(&desk.push_spec(&first)?).await?;
+    h.rewind(&desk.path, &desk.start).await;
+    h.delete(&desk.path, "gone.txt").await;
+    h.stage(&desk.path, "gone.txt").await;
+    let amended = commits(h, &desk, "one, better", &[("src/a.txt", "2\n")]).await;
+    let mut spec = desk.sync_spec("what was pushed", &first, None);
+    spec.sources[0].left_by = Some(desk.task.clone());
+    let head = vcs.sync(&spec).await?;
+    ensure_eq!(vcs.sync(&spec).await?, head, "the same again");
+    for (what, sha) in [("what was pushed", &first), ("what the agent made of it", &amended)] {
+        ensure!(vcs.contains(sha, &head).await?, "the head does not contain {what}");
+    }
+    ensure_eq!(h.show(&head, "src/a.txt").await.as_deref(), Some("2\n"), "a file that both changed");
+    ensure_eq!(h.show(&head, "gone.txt").await, None, "a file that was taken back");
+    ensure!(desk.work(&vcs).await?.dirt.is_clean(), "the worktree is not clean");
+    ensure_eq!(h.resolve("refs/orch/saved/t1/pushed-1").await, Some(first), "what was left behind");
+    vcs.push(&desk.push_spec(&head)?).await?;
+    HOLDS
+}
