@@ -50,7 +50,7 @@ pub struct State {
     pub paused: bool,
     /// The most attempts that were open at once.
     pub parallel_peak: usize,
-    /// Notices given, by title, so that none is given twice.
+    /// The occasions on which notices were given, so that none is announced twice.
     pub notices: BTreeSet<String>,
     /// How many attempts are open.
     attempts_open: usize,
@@ -187,7 +187,7 @@ impl State {
         let id = EffectId(entry.seq.0);
         self.open.insert(id, OpenEffect { task: entry.task.clone(), effect: effect.clone() });
         if let Effect::Notify(notice) = effect {
-            self.notices.insert(notice.title.clone());
+            self.notices.insert(notice.occasion().to_owned());
             return;
         }
         self.with(entry, |task| {

@@ -130,7 +130,7 @@ mod tests {
     use crate::testdir::TestDir;
 
     fn notice(title: &str, text: &str) -> Notice {
-        Notice { event: NoticeKind::Escalation, title: title.into(), text: text.into() }
+        Notice { event: NoticeKind::Escalation, title: title.into(), text: text.into(), occasion: None }
     }
 
     fn notifier(dir: &TestDir, script: &str, args: &[&str]) -> Notifier {

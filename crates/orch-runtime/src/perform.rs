@@ -73,7 +73,7 @@ impl World {
     /// Tells people that a drive broke off; whoever drove says the same, so a notice that fails too is no matter.
     pub async fn tell_of_failure(&self, project: &str, error: &DriveError) {
         let title = format!("{project}: the orchestrator failed");
-        self.notify(&Notice { event: NoticeKind::Failed, title, text: error.to_string() }).await;
+        self.notify(&Notice { event: NoticeKind::Failed, title, text: error.to_string(), occasion: None }).await;
     }
 
     /// Looks; an ended session's last words come from its log, which holds what scrolled away.

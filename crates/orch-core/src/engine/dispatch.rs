@@ -10,6 +10,7 @@ use crate::journal::record::{Record, StatusRecord, Todo};
 use crate::plan::graph::TaskGraph;
 use crate::plan::spec::{Gate, Plan, SameFile, TaskSpec};
 use crate::plan::status::Status;
+use crate::ports::Fingerprint;
 use crate::state::{Session, State, TaskState};
 
 /// What is known about all tasks at once, kept up to date task by task so that no step looks at every task.
@@ -45,6 +46,8 @@ pub(super) struct Queues {
     leases: BTreeSet<TaskId>,
     /// Whether each task meets its edges, when last noted.
     met: BTreeMap<TaskId, bool>,
+    /// What tells each phase's tasks from those that it had before an edit.
+    tasks: Vec<String>,
     /// The tasks of each phase that have not reached the gate.
     short_of_gate: Vec<BTreeSet<TaskId>>,
 }
@@ -83,6 +86,11 @@ impl Queues {
         queues.short_of_gate = vec![BTreeSet::new(); plan.phases.len()];
         queues.index = plan.tasks.iter().enumerate().map(|(i, task)| (task.id.clone(), i)).collect();
         queues.rank = graph.order().enumerate().map(|(i, task)| (task.clone(), i)).collect();
+        let mut tasks = vec![Vec::new(); plan.phases.len()];
+        for task in &plan.tasks {
+            tasks.get_mut(task.phase).into_iter().for_each(|phase: &mut Vec<&str>| phase.push(task.id.as_str()));
+        }
+        queues.tasks = tasks.into_iter().map(|phase| fingerprint(phase.into_iter())).collect();
         let mut ignored = BTreeSet::new();
         for task in &plan.tasks {
             queues.note(state, graph, &task.id, &mut ignored);
@@ -152,6 +160,11 @@ impl Queues {
         self.short_of_gate.get(phase).into_iter().flatten()
     }
 
+    /// What tells a phase's tasks from those that it had before an edit.
+    pub(super) fn tasks_of(&self, phase: usize) -> Option<&str> {
+        self.tasks.get(phase).map(String::as_str)
+    }
+
     /// Notes a task's new state; tasks that may be concerned become dirty.
     pub(super) fn note(&mut self, state: &State, graph: &TaskGraph, id: &TaskId, dirty: &mut BTreeSet<TaskId>) {
         let (Some(task), Some(plan)) = (state.tasks.get(id), &state.plan) else { return };
@@ -216,6 +229,12 @@ impl Queues {
             dirty.extend(plan.tasks.iter().filter(|later| later.phase > phase).map(|later| later.id.clone()));
         }
     }
+}
+
+/// A short name for a set of tasks, the same for the same ones in the same order.
+pub(super) fn fingerprint<'a>(tasks: impl Iterator<Item = &'a str>) -> String {
+    let tasks: Vec<&str> = tasks.collect();
+    format!("{:x}", Fingerprint::of(&tasks.join("\n")).0)
 }
 
 /// Whether a published task is on its way: its branch takes something in, is verified or pushed, or is merged.

@@ -1,6 +1,7 @@
 //! Publishing verified work, clearing up after the merge, and telling people.
 
 use super::advance::Next;
+use super::dispatch::fingerprint;
 use super::{Orchestrator, Pass};
 use crate::agents::prompt;
 use crate::base::id::{Sha, TaskId};
@@ -119,12 +120,14 @@ impl Orchestrator {
             if state.needs_human {
                 let text = state.reason.clone().unwrap_or_default();
                 let title = format!("{}: {task} needs a person (attempt {})", plan.settings.project, state.attempt);
-                news.push(Notice { event: NoticeKind::Escalation, title, text });
+                let occasion = Some(format!("{task} needs a person: {}", state.calls));
+                news.push(Notice { event: NoticeKind::Escalation, title, text, occasion });
             }
             let done = self.queues.short_of_gate(spec.phase).next().is_none();
             if let (true, Some(name)) = (done, plan.phases.get(spec.phase)) {
                 let title = format!("{}: phase {} is through its gate", plan.settings.project, spec.phase);
-                news.push(Notice { event: NoticeKind::PhaseDone, title, text: name.clone() });
+                let occasion = self.queues.tasks_of(spec.phase).map(|tasks| format!("phase {}: {tasks}", spec.phase));
+                news.push(Notice { event: NoticeKind::PhaseDone, title, text: name.clone(), occasion });
             }
         }
         // The last of it may be the end of an effect, such as the removal of a worktree.
@@ -133,9 +136,13 @@ impl Orchestrator {
         if moved && self.outlook() == Outlook::Goal {
             let title = format!("{}: finished", plan.settings.project);
             let text = format!("every task is {} or skipped", self.config.goal);
-            news.push(Notice { event: NoticeKind::Finished, title, text });
+            let skipped = self.state.tasks.iter().filter(|(_, task)| task.skipped).map(|(id, _)| id.as_str());
+            let tasks = plan.tasks.iter().map(|task| task.id.as_str());
+            let occasion =
+                Some(format!("{}: {}", self.config.goal, fingerprint(tasks.chain(["skipped"]).chain(skipped))));
+            news.push(Notice { event: NoticeKind::Finished, title, text, occasion });
         }
-        news.retain(|notice| !self.state.notices.contains(&notice.title));
+        news.retain(|notice| !self.state.notices.contains(notice.occasion()));
         news
     }
 }

@@ -110,6 +110,16 @@ pub struct Notice {
     pub title: String,
     /// More.
     pub text: String,
+    /// What it is about, the same for what was told already; the title where a journal does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occasion: Option<String>,
+}
+
+impl Notice {
+    /// What it is about: no occasion is announced twice.
+    pub fn occasion(&self) -> &str {
+        self.occasion.as_deref().unwrap_or(&self.title)
+    }
 }
 
 /// The occasions on which people are told.

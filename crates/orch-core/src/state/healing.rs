@@ -90,6 +90,7 @@ impl TaskState {
             }
             Remedy::Escalate => {
                 self.needs_human = true;
+                self.calls += 1;
                 self.reason = Some(reason.to_owned());
                 self.trouble = Some(awake);
                 self.plea = verdict.as_ref().map(|v| Plea { signal, line: v.evidence.line.clone() });

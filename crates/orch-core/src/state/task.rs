@@ -63,6 +63,8 @@ pub struct TaskState {
     pub asked_to_commit: bool,
     /// A remedy waits for progress after this awake time.
     pub trouble: Option<AwakeMs>,
+    /// How often a person was called.
+    pub calls: u32,
     /// What a person was called for while the session lives.
     pub plea: Option<Plea>,
     /// The line of the prompt answered last, and how often.
@@ -306,6 +308,7 @@ impl TaskState {
         match verb {
             UserVerb::Kill => {
                 self.needs_human = true;
+                self.calls += 1;
                 self.reason = Some("killed by a person".to_owned());
                 self.end_by_hand(entry.timestamp);
             }

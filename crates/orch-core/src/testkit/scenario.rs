@@ -53,7 +53,26 @@ struct Event {
 
 enum What {
     Said(Option<TaskId>, UserVerb),
+    Planned(Box<Plan>),
     World(Box<dyn FnOnce(&World)>),
+}
+
+impl What {
+    /// What a person said or wrote, which is said again to the next orchestrator if this one forgets it.
+    fn of(input: &Input) -> Option<Self> {
+        match input {
+            Input::User { task, verb } => Some(Self::Said(task.clone(), verb.clone())),
+            Input::Seen(Seen::Plan { plan, why, .. }) if why == EDITED => Some(Self::Planned(plan.clone())),
+            _ => None,
+        }
+    }
+}
+
+/// Why the plan changes in the middle of a story.
+const EDITED: &str = "edited";
+
+fn edited(plan: Box<Plan>) -> Input {
+    Input::Seen(Seen::Plan { plan, states: Vec::new(), why: EDITED.to_owned() })
 }
 
 /// What happened in a [`Scenario`].
@@ -167,6 +186,12 @@ impl Scenario {
     pub fn say(self, at: Millis, task: Option<&str>, verb: UserVerb) -> Self {
         let task = task.and_then(|id| TaskId::parse(id).ok());
         self.event(at, What::Said(task, verb))
+    }
+
+    /// Lets a person change the plan at a time after the start.
+    #[must_use]
+    pub fn replan(self, at: Millis, plan: Plan) -> Self {
+        self.event(at, What::Planned(Box::new(plan)))
     }
 
     /// Lets something happen in the world at a time after the start.
@@ -289,10 +314,7 @@ impl<'a> Play<'a> {
         course.happen(self.world, &mut self.inputs);
         loop {
             while let Some(input) = self.inputs.pop_front() {
-                let said = match &input {
-                    Input::User { task, verb } => Some((task.clone(), verb.clone())),
-                    _ => None,
-                };
+                let said = What::of(&input);
                 let before = self.journal.len();
                 let step = self.engine.handle(input, &self.world.now());
                 if let Err(over) = self.commit(step) {
@@ -373,14 +395,11 @@ impl<'a> Play<'a> {
 
 impl Course {
     /// Who spoke to an orchestrator that was killed before it could remember it speaks to the next one.
-    fn say_again(&mut self, unheard: Option<(Option<TaskId>, UserVerb)>, inputs: &mut VecDeque<Input>) {
-        let waiting = inputs.drain(..).filter_map(|input| match input {
-            Input::User { task, verb } => Some((task, verb)),
-            _ => None,
-        });
-        let words: Vec<(Option<TaskId>, UserVerb)> = unheard.into_iter().chain(waiting).collect();
-        for (task, verb) in words.into_iter().rev() {
-            self.events.push_front(Event { at: Millis(0), what: What::Said(task, verb) });
+    fn say_again(&mut self, unheard: Option<What>, inputs: &mut VecDeque<Input>) {
+        let waiting = inputs.drain(..).filter_map(|input| What::of(&input));
+        let words: Vec<What> = unheard.into_iter().chain(waiting).collect();
+        for what in words.into_iter().rev() {
+            self.events.push_front(Event { at: Millis(0), what });
         }
     }
 
@@ -390,6 +409,7 @@ impl Course {
         while self.events.front().is_some_and(|event| event.at <= elapsed) {
             match self.events.pop_front().map(|event| event.what) {
                 Some(What::Said(task, verb)) => inputs.push_back(Input::User { task, verb }),
+                Some(What::Planned(plan)) => inputs.push_back(edited(plan)),
                 Some(What::World(act)) => act(world),
                 None => {}
             }

@@ -6,6 +6,7 @@ use super::{Case, all_cases};
 use crate::base::id::{BranchName, LaunchId, Seq, TaskId};
 use crate::engine::Outlook;
 use crate::engine::dispatch::{meets, reached};
+use crate::journal::effect::Effect;
 use crate::journal::record::{Entry, Record, StatusRecord, UserVerb};
 use crate::plan::graph::TaskGraph;
 use crate::plan::spec::{Plan, SameFile};
@@ -19,6 +20,7 @@ use crate::testkit::Story;
 /// - only moves of the status table happen, from where the task is;
 /// - an attempt opens only with a free slot, a free lease, met edges and an open gate;
 /// - attempts fail at most as often as the limits allow, but for what a person asked for;
+/// - no notice is given twice on one occasion;
 /// - when nothing goes on, no effect is open;
 /// - no two processes of one task were alive at once, and no branch has two open or merged pull requests;
 /// - no process lives that the state does not know, what is merged is in the base, and who needs a person says why.
@@ -31,6 +33,9 @@ pub(super) fn check(story: &Story) {
             (Record::Plan { plan, .. }, _, _) => graph = Some(TaskGraph::build(plan).expect("no cycle")),
             (Record::Status(change), Some(task), Some(graph)) => check_move(&state, graph, task, change, story),
             _ => {}
+        }
+        if let Record::Effect { effect: Effect::Notify(notice) } = &entry.record {
+            assert!(!state.notices.contains(notice.occasion()), "told twice: {notice:?}\n{story}");
         }
         state.apply(entry);
     }

@@ -37,6 +37,8 @@ pub(super) const CASES: &[Case] = cases![
     someone_pushes_to_the_branch,
     worktree_is_left_dirty,
     people_are_told,
+    more_is_added_later,
+    asks_twice,
 ];
 
 /// Commits early and goes on for a while.
@@ -629,6 +631,21 @@ fn what_lies_in_a_merged_worktree_is_saved() {
     assert!(story.state.tasks.values().all(|task| task.removed));
 }
 
+fn more_is_added_later() -> Scenario {
+    let mut more = super::cast::many(2);
+    more.phases.clone_from(&super::cast::many(1).phases);
+    play(super::cast::many(1), |_| good()).notify().replan(mins(10), more).at(mins(15), |_| ())
+}
+
+/// Asks one thing after the other, none of which orch may answer.
+fn asks_twice() -> Scenario {
+    let asks =
+        || Script::new().screen("Password:").wait(mins(5)).screen("hm").wait(secs(5)).screen("Token:").wait(mins(5));
+    super::cast::solo(move |_| asks().screen("in").wait(secs(5)).work(super::cast::commits))
+        .notify()
+        .at(mins(11), |_| ())
+}
+
 fn people_are_told() -> Scenario {
     let tasks = vec![super::cast::task("t1", 0, &[], &[]), super::cast::task("t2", 1, &[], &[])];
     play(super::cast::plan(tasks), |spec| match (task_of(spec), super::cast::attempt(spec)) {
@@ -641,16 +658,40 @@ fn people_are_told() -> Scenario {
 
 #[test]
 fn people_are_told_once_of_what_they_want_to_hear() {
-    let story = people_are_told().run().expect("no cycle");
-    let notice = |entry: &Entry| match &entry.record {
-        Record::Effect { effect: Effect::Notify(notice) } => Some(format!("{}: {}", notice.title, notice.text)),
-        _ => None,
-    };
-    let told: Vec<String> = story.journal.iter().filter_map(notice).collect();
-    insta::assert_snapshot!(told.join("\n"), @r"
+    insta::assert_snapshot!(notices(people_are_told()), @r"
     demo: phase 0 is through its gate: Phase 0
     demo: t2 needs a person (attempt 3): exit 1; 3 of 3 attempts failed
     demo: phase 1 is through its gate: Phase 1
     demo: finished: every task is merged or skipped
     ");
+}
+
+#[test]
+fn what_is_added_later_is_announced_too() {
+    insta::assert_snapshot!(notices(more_is_added_later()), @r"
+    demo: phase 0 is through its gate: Phase 0
+    demo: finished: every task is merged or skipped
+    demo: phase 0 is through its gate: Phase 0
+    demo: finished: every task is merged or skipped
+    ");
+}
+
+#[test]
+fn every_call_for_a_person_is_announced() {
+    insta::assert_snapshot!(notices(asks_twice()), @r"
+    demo: t1 needs a person (attempt 1): a dialog that no blind key may answer: Password:
+    demo: t1 needs a person (attempt 1): a dialog that no blind key may answer: Token:
+    demo: phase 0 is through its gate: Phase 0
+    demo: finished: every task is merged or skipped
+    ");
+}
+
+fn notices(scenario: Scenario) -> String {
+    let story = scenario.run().expect("no cycle");
+    let notice = |entry: &Entry| match &entry.record {
+        Record::Effect { effect: Effect::Notify(notice) } => Some(format!("{}: {}", notice.title, notice.text)),
+        _ => None,
+    };
+    let told: Vec<String> = story.journal.iter().filter_map(notice).collect();
+    told.join("\n")
 }
