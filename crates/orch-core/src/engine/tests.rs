@@ -4,6 +4,7 @@ mod cast;
 mod delivering;
 mod healing;
 mod imported;
+mod landing;
 mod losing;
 mod merging;
 mod proof;
@@ -33,10 +34,11 @@ use cases;
 
 /// Every scenario of these tests.
 fn all_cases() -> impl Iterator<Item = Case> {
-    let subjects: [&[Case]; 9] = [
+    let subjects: [&[Case]; 10] = [
         delivering::CASES,
         healing::CASES,
         imported::CASES,
+        landing::CASES,
         losing::CASES,
         merging::CASES,
         publishing::CASES,
