@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use orch_core::{Input, TaskId, UserVerb};
-use orch_runtime::{Answer, ControlError, ControlRefusal, Mode, Request, Workdir, ask, holder};
+use orch_runtime::{
+    AddError, Answer, ControlError, ControlRefusal, Mode, Request, Workdir, WorkdirLock, add_tasks, ask, holder,
+};
 
 use crate::failure::{Exit, Failure};
 use crate::run::{Progress, interrupted};
@@ -184,14 +186,14 @@ impl Add {
             return told(&answer, json);
         }
         // With nobody running, the manifest itself is changed; the next run takes it in.
-        let (manifest, _) = crate::world::read_manifest(&workdir)?;
-        let before = manifest.plan().tasks.len();
-        let manifest = manifest
-            .with_tasks_added(phase, &tasks)
-            .map_err(|problems| Failure::problems(&workdir.manifest(), problems))?;
-        let added: Vec<String> = manifest.plan().tasks.iter().skip(before).map(|task| task.id.to_string()).collect();
-        let text = manifest.render(&orch_core::Projection::default());
-        orch_runtime::replace_file(&workdir.manifest(), text.as_bytes(), 0o600)?;
+        let lock = WorkdirLock::acquire(&workdir, None).await?;
+        let added = add_tasks(&workdir, phase, &tasks, &lock).map_err(|error| match error {
+            AddError::Manifest(problems) => Failure::problems(&workdir.manifest(), problems),
+            AddError::Refused(why) => Failure::input(orch_core::escape_block(&why)),
+            AddError::Journal(error) => error.into(),
+            AddError::File(error) => error.into(),
+        })?;
+        let added: Vec<&str> = added.iter().map(TaskId::as_str).collect();
         told(&Answer::Done(format!("added {}; `orch run` takes them in", added.join(", "))), json)
     }
 

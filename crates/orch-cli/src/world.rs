@@ -7,7 +7,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use orch_core::{
     AgentProfile, BranchName, Config, DefaultPolicy, Entry, ExecutorKind, ForgeKind, Input, LaunchId, Manifest,
-    Orchestrator, Parsed, Plan, Ports, Seen, State, Status, TaskId, Vcs,
+    Orchestrator, Parsed, Plan, Ports, State, Status, TaskId, Vcs,
 };
 use orch_git::{GitConfig, GitVcs, LocalForge, LocalForgeConfig, Remote};
 use orch_runtime::{
@@ -66,18 +66,25 @@ impl Fleet {
         let lock = WorkdirLock::acquire(&workdir, Some(&control)).await?;
         let effects = EffectsLock::drain(&workdir, ORPHANS, &lock).await?;
         let still = |said: &Said| std::fs::read(workdir.manifest()).is_ok_and(|text| text == said.text);
-        let Said { settings, manifest, text, agents } = match early.filter(still) {
+        let Said { settings, manifest, text } = match early.filter(still) {
             Some(said) => said,
             None => Said::read(&workdir, &parent_env)?,
         };
-        let plan = manifest.plan().clone();
         workdir.make_rooms()?;
         for dir in [workdir.root().to_owned(), workdir.root().join("prompts"), workdir.root().join("logs")] {
             orch_runtime::remove_leftovers(&dir)?;
         }
         let opened = Journal::<Entry>::open_with(&workdir.journal(), faults())?;
         let state = State::fold(&opened.records);
-        let edits = edits(&manifest, &state, &opened.records, &workdir)?;
+        let taken =
+            orch_runtime::judge_manifest(manifest, &opened.records, &state, &workdir, false).map_err(|refusal| {
+                Failure::input(format!("the edit of {} cannot be taken: {refusal}", workdir.manifest()))
+                    .help("undo it; or remove the file's \"journal\" key to have all state fields written anew")
+            })?;
+        let edits = Vec::from_iter(orch_runtime::edit_input(&taken, state.plan.is_none()));
+        let manifest = taken.manifest;
+        let plan = manifest.plan().clone();
+        let agents = agents(&plan, &settings)?;
 
         let (repo, remote, origin) = repository(&workdir, &plan).await?;
         let vcs = Arc::new(
@@ -244,19 +251,18 @@ pub(crate) struct Said {
     settings: Settings,
     manifest: Manifest,
     text: Vec<u8>,
-    agents: BTreeMap<String, AgentProfile>,
 }
 
 impl Said {
-    /// Reads both, and the profiles that they need.
+    /// Reads both; every agent that the plan wants has a profile.
     ///
     /// # Errors
     /// [`Failure`] of bad input; nothing was changed.
     pub(crate) fn read(workdir: &Workdir, parent_env: &BTreeMap<String, String>) -> Result<Self, Failure> {
         let settings = Settings::load(user_settings_path(parent_env).as_deref(), Some(&workdir.settings()))?;
         let (manifest, text) = read_manifest(workdir)?;
-        let agents = agents(manifest.plan(), &settings)?;
-        Ok(Self { settings, manifest, text, agents })
+        agents(manifest.plan(), &settings)?;
+        Ok(Self { settings, manifest, text })
     }
 }
 
@@ -309,30 +315,6 @@ fn agents(plan: &Plan, settings: &Settings) -> Result<BTreeMap<String, AgentProf
         format!("task {first}{more} wants the agent {name}, which has no profile: add [agents.{name}] with a command to orch.toml")
     });
     Err(Failure::input(lines.collect::<Vec<_>>().join("\n")))
-}
-
-/// What the manifest says that the journal does not know yet.
-fn edits(manifest: &Manifest, state: &State, records: &[Entry], workdir: &Workdir) -> Result<Vec<Input>, Failure> {
-    let plan = manifest.plan();
-    if let Some((seq, _)) = manifest.journal_mark() {
-        let upto = records.iter().take_while(|entry| entry.seq.0 <= seq);
-        let shown = State::fold(upto);
-        let shown = shown.project(&workdir.layout(), shown.last_executor());
-        let edited =
-            manifest.imported().iter().find(|task| shown.get(&task.id).is_some_and(|shown| *shown != task.state));
-        if let Some(task) = edited {
-            let id = &task.id;
-            return Err(Failure::input(format!(
-                "the state fields of {id} in {} were edited; they are orch's: `orch retry|skip|pause|kill {id}` change what they show. Undo the edit, or copy the file away and remove its \"journal\" key to have the fields written anew",
-                workdir.manifest()
-            )));
-        }
-    }
-    let change = state
-        .edit(plan, false)
-        .map_err(|refusal| Failure::input(format!("the edit of {} cannot be taken: {refusal}", workdir.manifest())))?;
-    let states = manifest.imported().iter().filter_map(|task| Some((task.id.clone(), task.import()?))).collect();
-    Ok(change.map(|why| Input::Seen(Seen::Plan { plan: Box::new(plan.clone()), states, why })).into_iter().collect())
 }
 
 /// The repository that agents work on, where its branches are published, and the repository on disk behind that.

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use delivery::Wanted;
 pub use delivery::{Delivery, DeliveryStep};
-pub use projection::EditRefusal;
+pub use projection::{EditRefusal, TakenEdit};
 pub use session::Session;
 pub(crate) use session::Treatment;
 pub use task::{Plea, RemedyTaken, Setback, TaskState, Typing};

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::SystemClock;
 use crate::control::Requests;
+use crate::edits::{AddError, edit_input};
 use crate::journal::{Journal, JournalError};
 use crate::perform::World;
 use crate::workdir::Workdir;
@@ -391,26 +392,25 @@ impl<'a> Driver<'a> {
     }
 
     fn add(&mut self, phase: Option<usize>, tasks: &[serde_json::Value]) -> Result<Answer, DriveError> {
-        match self.checkpoint.with_added(phase, tasks) {
-            Err(problems) => Ok(Answer::Refused(problems)),
-            Ok((plan, why)) => {
-                self.take(vec![Input::Seen(Seen::Plan {
-                    plan: Box::new(plan),
-                    states: Vec::new(),
-                    why: why.clone(),
-                })])?;
-                self.checkpoint.write(&self.engine, &self.journal)?;
-                Ok(Answer::Done(why))
+        // What was edited before is taken in before.
+        self.check_edits()?;
+        match self.checkpoint.add(&self.engine, &self.journal, phase, tasks) {
+            Err(AddError::File(error)) => Err(error.into()),
+            Err(error) => Ok(Answer::Refused(error.to_string())),
+            Ok(added) => {
+                self.take(edit_input(&added, false).into_iter().collect())?;
+                Ok(Answer::Done(added.change.unwrap_or_default()))
             }
         }
     }
 
     /// Takes in what a person changed in the manifest, or keeps it beside when it cannot be taken.
     fn check_edits(&mut self) -> Result<(), DriveError> {
-        match self.checkpoint.edited(&self.engine, &self.workdir)? {
+        match self.checkpoint.edited(&self.engine, &self.journal, &self.workdir)? {
             Edit::None => {}
-            Edit::Taken(input) => {
-                self.take(vec![*input])?;
+            Edit::Taken(mut taken) => {
+                taken.change = taken.change.take().map(|what| format!("edited by hand: {what}"));
+                self.take(edit_input(&taken, false).into_iter().collect())?;
             }
             Edit::Rejected(message) => {
                 self.observer.said(&message);
@@ -456,3 +456,6 @@ fn seen_event(event: ExecutorEvent) -> Input {
         ExecutorEvent::Exited(_) | ExecutorEvent::Lost => Input::Seen(Seen::Stirred),
     }
 }
+
+#[cfg(test)]
+mod tests;

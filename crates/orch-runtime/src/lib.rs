@@ -11,6 +11,7 @@ mod clear;
 mod clock;
 mod control;
 mod driver;
+mod edits;
 mod environment;
 mod file_error;
 mod journal;
@@ -25,11 +26,12 @@ mod template;
 mod testdir;
 mod workdir;
 
-pub use atomic::{remove_leftovers, replace_file};
+pub use atomic::{remove_leftovers, replace_file, replace_unchanged};
 pub use clear::{ClearError, Cleared, Kept, clear};
 pub use clock::SystemClock;
 pub use control::{ControlError, ControlRefusal, ControlServer, Requests, ask};
 pub use driver::{Answer, DriveError, Driver, Ending, Mode, Observer, PlanFile, Request, answer_of};
+pub use edits::{AddError, add_tasks, edit_input, judge_manifest};
 pub use environment::{environment, is_forge_token, parent_environment};
 pub use file_error::FileError;
 pub use journal::{

@@ -5,6 +5,7 @@ mod check;
 mod diff;
 mod fields;
 mod json;
+mod merge;
 mod problem;
 mod read;
 mod render;

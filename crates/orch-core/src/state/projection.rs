@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::base::id::{AttemptNo, TaskId};
 use crate::base::layout::Layout;
 use crate::journal::record::ImportedState;
-use crate::plan::manifest::{ImportedTask, ProjectedTask, diff};
+use crate::plan::manifest::{ImportedTask, Manifest, ProjectedTask, diff};
 use crate::plan::spec::{ExecutorKind, Plan};
 use crate::plan::status::Status;
 use crate::state::{State, TaskState};
@@ -18,7 +18,68 @@ pub struct EditRefusal {
     pub faults: Vec<String>,
 }
 
+/// An edit of the manifest that can be taken.
+#[derive(Debug, Clone)]
+pub struct TakenEdit {
+    /// The manifest with the edit and everything that it did not know yet.
+    pub manifest: Manifest,
+    /// What it changes of the plan, in words; `None` when it changes nothing.
+    pub change: Option<String>,
+}
+
 impl State {
+    /// Judges a manifest that somebody wrote: what they changed is what differs from the state `then`,
+    /// which is the fold of the journal up to the manifest's own mark. Whatever the plan got since is no
+    /// change of theirs, and neither are state fields that are merely old. A manifest without a mark
+    /// (`then` is `None`) is an edit of the plan as of now, and its state fields say nothing.
+    ///
+    /// # Errors
+    /// [`EditRefusal`] with everything that cannot be taken; state fields that say what they never said.
+    pub fn judge_edit(
+        &self,
+        then: Option<&Self>,
+        file: Manifest,
+        layout: &Layout,
+        running: bool,
+    ) -> Result<TakenEdit, EditRefusal> {
+        let mut manifest = file;
+        if let (Some(then), Some(now)) = (then, &self.plan) {
+            if let Some(task) = self.changed_state(then, &manifest, layout) {
+                return Err(EditRefusal {
+                    faults: vec![format!(
+                        "the state fields of {task} are orch's; `orch retry|skip|pause|kill {task}` change what they show"
+                    )],
+                });
+            }
+            manifest = manifest.brought_forward(then.plan.as_ref().unwrap_or(now), now).map_err(|problems| {
+                let faults = problems.iter().take(5).map(|problem| {
+                    format!("with what was changed since it was read, the manifest has a fault: {problem}")
+                });
+                EditRefusal { faults: faults.collect() }
+            })?;
+        }
+        let change = self.edit(manifest.plan(), running)?;
+        Ok(TakenEdit { manifest, change })
+    }
+
+    /// A task with a state field that shows neither what was so then nor what is so now.
+    fn changed_state(&self, then: &Self, file: &Manifest, layout: &Layout) -> Option<TaskId> {
+        let shown =
+            |state: &Self, id: &TaskId| state.tasks.get(id).map(|task| task.project(id, layout, state.last_executor()));
+        let differs = |task: &&ImportedTask| {
+            let (then, now) = match (shown(then, &task.id), shown(self, &task.id)) {
+                (None, None) => return task.import().is_some(),
+                (then, now) => (then.unwrap_or_default(), now.unwrap_or_default()),
+            };
+            if task.state == then {
+                return false;
+            }
+            let known = then.fields().into_iter().zip(now.fields());
+            task.state.fields().iter().zip(known).any(|(field, (then, now))| *field != then && *field != now)
+        };
+        file.imported().iter().find(differs).map(|task| task.id.clone())
+    }
+
     /// Every task's state as the manifest shows it.
     pub fn project(&self, layout: &Layout, executor: ExecutorKind) -> BTreeMap<TaskId, ProjectedTask> {
         self.tasks.iter().map(|(id, task)| (id.clone(), task.project(id, layout, executor))).collect()
@@ -74,7 +135,8 @@ impl State {
 }
 
 impl TaskState {
-    fn project(&self, id: &TaskId, layout: &Layout, executor: ExecutorKind) -> ProjectedTask {
+    /// Its state as the manifest shows it.
+    pub fn project(&self, id: &TaskId, layout: &Layout, executor: ExecutorKind) -> ProjectedTask {
         let session = self.session.as_ref().and_then(|session| session.launched.as_ref());
         let session = session.map(|launched| launched.session.clone());
         let worktree = self.prepared.is_some() && !self.removed;

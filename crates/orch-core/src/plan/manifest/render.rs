@@ -1,6 +1,6 @@
-//! The document with other states, or with more tasks.
+//! The document with other states, or with another plan.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Data, json};
 
@@ -11,12 +11,22 @@ use super::problem::{At, Problems};
 use super::state::ProjectedTask;
 use super::{Manifest, Problem, ProblemKind, Projection};
 
+/// Fields by name and what they are to hold.
+pub(super) type Fields = Vec<(&'static str, Data)>;
+
 /// What to write over a document.
-struct Changes<'c> {
-    projection: &'c Projection,
-    /// Tasks to append, and to which phase; one behind the last is a new one.
-    added: &'c [Data],
-    phase: usize,
+#[derive(Default)]
+pub(super) struct Changes {
+    pub(super) projection: Projection,
+    pub(super) settings: Fields,
+    /// Other names for phases, by their index; those behind the last are new ones.
+    pub(super) phases: BTreeMap<usize, String>,
+    /// Plan fields of tasks.
+    pub(super) tasks: BTreeMap<TaskId, Fields>,
+    /// Tasks that are left out.
+    pub(super) gone: BTreeSet<TaskId>,
+    /// Tasks to append to a phase; behind the last, the phase is made.
+    pub(super) added: BTreeMap<usize, Vec<Data>>,
 }
 
 impl Manifest {
@@ -27,11 +37,7 @@ impl Manifest {
     /// Of the state fields that a task lacks, those that plans are written with are added, as null where they say nothing;
     /// orch's own are added only when they say something.
     pub fn render(&self, projection: &Projection) -> String {
-        let known: BTreeSet<&str> = self.plan.tasks.iter().map(|task| task.id.as_str()).collect();
-        let is_new = |task: &&Data| task["id"].as_str().is_none_or(|id| !known.contains(id));
-        let added: Vec<Data> = projection.added.iter().filter(is_new).cloned().collect();
-        let phase = self.plan.phases.len().saturating_sub(1);
-        self.write(&Changes { projection, added: &added, phase })
+        self.write(&Changes { projection: projection.clone(), ..Changes::default() })
     }
 
     /// The manifest with tasks appended to a phase, counted from 0 (default: the last one); one behind
@@ -49,29 +55,32 @@ impl Manifest {
             problems.add(ProblemKind::Phase, &At::Key(&At::Root, "phases"), 0, message, help);
             return Err(problems.finish(self.document.text()));
         }
-        let changes = Changes { projection: &Projection::default(), added: tasks, phase };
-        Self::parse(self.write(&changes).as_bytes()).map(|parsed| parsed.manifest)
+        self.changed(&Changes { added: BTreeMap::from([(phase, tasks.to_vec())]), ..Changes::default() })
     }
 
-    fn write(&self, changes: &Changes<'_>) -> String {
+    /// The manifest that the changed document is.
+    pub(super) fn changed(&self, changes: &Changes) -> Result<Self, Vec<Problem>> {
+        Self::parse(self.write(changes).as_bytes()).map(|parsed| parsed.manifest)
+    }
+
+    fn write(&self, changes: &Changes) -> String {
         let mut out = Pretty::new();
         let root = self.document.root();
-        let mark = changes.projection.journal.map(|(seq, offset)| json!({"seq": seq, "offset": offset}));
-        let own = [("socket", changes.projection.socket.as_ref().map(|socket| json!(socket))), ("journal", mark)];
+        let projection = &changes.projection;
+        let mark = projection.journal.map(|(seq, offset)| ("journal", json!({"seq": seq, "offset": offset})));
+        let socket = projection.socket.as_ref().map(|socket| ("socket", json!(socket)));
+        let own: Fields = socket.into_iter().chain(mark).chain(changes.settings.iter().cloned()).collect();
         out.begin('{');
         for (key, value) in root.members() {
             let name = key.text().unwrap_or_default();
-            let replaced = own.iter().find(|(own, _)| *own == name).and_then(|(_, value)| value.as_ref());
             if name == "phases" {
                 for (name, value) in own.iter().filter(|(name, _)| root.member(name).is_none()) {
-                    if let Some(value) = value {
-                        out.member(name, value);
-                    }
+                    out.member(name, value);
                 }
             }
             out.key(key.raw());
-            match replaced {
-                Some(data) => out.data(data),
+            match own.iter().find(|(own, _)| *own == name) {
+                Some((_, data)) => out.data(data),
                 None if name == "phases" => self.write_phases(&mut out, value, changes),
                 None => out.copy(value),
             }
@@ -80,23 +89,25 @@ impl Manifest {
         out.finish()
     }
 
-    fn write_phases(&self, out: &mut Pretty, phases: Value<'_>, changes: &Changes<'_>) {
+    fn write_phases(&self, out: &mut Pretty, phases: Value<'_>, changes: &Changes) {
         let mut ids = self.imported.iter().map(|task| &task.id);
         let mut count = 0;
         out.begin('[');
         for (index, phase) in phases.items().enumerate() {
             out.item();
-            let added = if index == changes.phase { changes.added } else { &[] };
-            write_phase(out, phase, &mut ids, changes, added);
+            write_phase(out, phase, &mut ids, changes, index);
             count += 1;
         }
-        if count == changes.phase && !changes.added.is_empty() {
+        let filled = changes.added.iter().filter(|(_, tasks)| !tasks.is_empty()).map(|(index, _)| *index);
+        let end = filled.chain(changes.phases.keys().copied()).map(|index| index + 1).max().unwrap_or(0);
+        for index in count..end {
             out.item();
             out.begin('{');
-            out.member("name", &json!(format!("Phase {}", count + 1)));
+            let name = changes.phases.get(&index).cloned().unwrap_or_else(|| format!("Phase {}", index + 1));
+            out.member("name", &json!(name));
             out.key("\"tasks\"");
             out.begin('[');
-            write_added(out, changes, changes.added);
+            write_added(out, changes, index);
             out.end(']');
             out.end('}');
         }
@@ -108,40 +119,61 @@ fn write_phase<'i>(
     out: &mut Pretty,
     phase: Value<'_>,
     ids: &mut impl Iterator<Item = &'i TaskId>,
-    changes: &Changes<'_>,
-    added: &[Data],
+    changes: &Changes,
+    index: usize,
 ) {
     let has_tasks = phase.member("tasks").is_some();
+    let grows = changes.added.get(&index).is_some_and(|tasks| !tasks.is_empty());
+    let mut name = changes.phases.get(&index);
     out.begin('{');
     for (key, value) in phase.members() {
         out.key(key.raw());
-        if key.text().is_none_or(|key| key != "tasks") || (value.is_null() && added.is_empty()) {
+        let field = key.text().unwrap_or_default();
+        if let Some(name) = name.take_if(|_| field == "name") {
+            out.data(&json!(name));
+            continue;
+        }
+        if field != "tasks" || (value.is_null() && !grows) {
             out.copy(value);
             continue;
         }
         out.begin('[');
         for task in value.items() {
+            let id = ids.next();
+            if id.is_some_and(|id| changes.gone.contains(id)) {
+                continue;
+            }
             out.item();
-            match ids.next().and_then(|id| changes.projection.tasks.get(id)) {
-                Some(state) => write_task(out, task, state),
-                None => out.copy(task),
+            let fields = id.and_then(|id| changes.tasks.get(id));
+            let state = id.and_then(|id| changes.projection.tasks.get(id));
+            if fields.is_none() && state.is_none() {
+                out.copy(task);
+            } else {
+                write_task(out, task, fields.map_or(&[], Vec::as_slice), state);
             }
         }
-        write_added(out, changes, added);
+        write_added(out, changes, index);
         out.end(']');
     }
-    if !has_tasks && !added.is_empty() {
+    if let Some(name) = name {
+        out.member("name", &json!(name));
+    }
+    if !has_tasks && grows {
         out.key("\"tasks\"");
         out.begin('[');
-        write_added(out, changes, added);
+        write_added(out, changes, index);
         out.end(']');
     }
     out.end('}');
 }
 
-fn write_task(out: &mut Pretty, task: Value<'_>, state: &ProjectedTask) {
+fn write_task(out: &mut Pretty, task: Value<'_>, plan: &[(&'static str, Data)], state: Option<&ProjectedTask>) {
     debug_assert_eq!(task.kind(), Kind::Object);
-    let mut fields = state.fields().map(|(name, value, always)| (name, value, always, false));
+    let plan = plan.iter().map(|(name, value)| (*name, value.clone(), true));
+    let mut fields: Vec<_> = plan
+        .chain(state.into_iter().flat_map(ProjectedTask::fields))
+        .map(|(name, value, always)| (name, value, always, false))
+        .collect();
     out.begin('{');
     for (key, value) in task.members() {
         out.key(key.raw());
@@ -160,19 +192,9 @@ fn write_task(out: &mut Pretty, task: Value<'_>, state: &ProjectedTask) {
     out.end('}');
 }
 
-fn write_added(out: &mut Pretty, changes: &Changes<'_>, added: &[Data]) {
-    for task in added {
+fn write_added(out: &mut Pretty, changes: &Changes, index: usize) {
+    for task in changes.added.get(&index).into_iter().flatten() {
         out.item();
-        let mut task = task.clone();
-        let id = task["id"].as_str().and_then(|id| TaskId::parse(id).ok());
-        let state = id.and_then(|id| changes.projection.tasks.get(&id));
-        if let (Some(state), Some(fields)) = (state, task.as_object_mut()) {
-            for (name, value, always) in state.fields() {
-                if always || fields.contains_key(name) {
-                    fields.insert(name.to_owned(), value);
-                }
-            }
-        }
-        out.data(&task);
+        out.data(task);
     }
 }

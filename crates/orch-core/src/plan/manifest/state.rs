@@ -80,14 +80,12 @@ pub struct Projection {
     pub socket: Option<String>,
     /// The record's number and the journal's length that the states show; `None` keeps what the document says.
     pub journal: Option<(u64, u64)>,
-    /// Tasks to append to the last phase, as manifest objects; those whose id is there already are left out.
-    pub added: Vec<Value>,
 }
 
 impl ProjectedTask {
     /// The fields as the manifest has them, in its order, each with whether it is written even where
     /// it says nothing: the fields that plans are written with are, orch's own are not.
-    pub(super) fn fields(&self) -> [(&'static str, Value, bool); 13] {
+    pub(crate) fn fields(&self) -> [(&'static str, Value, bool); 13] {
         let time = |time: Option<Timestamp>| json!(time.map(|time| time.to_string()));
         [
             ("status", json!(self.status.as_str()), true),

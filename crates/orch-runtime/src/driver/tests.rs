@@ -1,0 +1,4 @@
+//! The driver over a world in memory and a workdir on disk.
+
+mod bench;
+mod edits;
