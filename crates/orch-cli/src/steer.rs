@@ -122,7 +122,12 @@ pub(crate) struct Pr {
 
 /// Look at all pull requests now, and take in what was merged, closed or asked for
 #[derive(Debug, clap::Args)]
-pub(crate) struct Sync {}
+pub(crate) struct Sync {
+    /// Take the repository's configuration, hooks and attributes as they are now for right: after you looked at what
+    /// `orch doctor` shows of them
+    #[arg(long)]
+    accept_config: bool,
+}
 
 impl Kill {
     pub(crate) async fn run(self, workdir: Workdir, json: bool) -> Result<Exit, Failure> {
@@ -258,9 +263,25 @@ impl Pr {
 
 impl Sync {
     pub(crate) async fn run(self, workdir: Workdir, json: bool) -> Result<Exit, Failure> {
+        if self.accept_config {
+            accept_configuration(&workdir, json).await?;
+        }
         pass(&workdir, None).await?;
         told(&Answer::Done("looked at every pull request".to_owned()), json)
     }
+}
+
+/// Records how the repository is configured now, and says what of it is new.
+async fn accept_configuration(workdir: &Workdir, json: bool) -> Result<(), Failure> {
+    let vcs = crate::world::existing_repository(workdir).await?;
+    let changes = vcs.configuration_changes().await?;
+    vcs.baseline().await?;
+    if !json {
+        for change in &changes {
+            eprintln!("accepted: {}", orch_core::escape_line(&change.to_string()));
+        }
+    }
+    Ok(())
 }
 
 /// One pass, by the running orchestrator or by this process.

@@ -87,17 +87,9 @@ impl Fleet {
         let agents = agents(&plan, &settings)?;
 
         let (repo, remote, origin) = repository(&workdir, &plan).await?;
-        let vcs = Arc::new(
-            GitVcs::open(GitConfig {
-                repo,
-                remote,
-                effects_lock: Some(workdir.effects_lock()),
-                identity_default: IDENTITY.map(str::to_owned).into(),
-                baseline: workdir.root().join("git-baseline.json"),
-                hooks: settings.git_hooks,
-            })
-            .await?,
-        );
+        let config = git_config(&workdir, repo, remote, settings.git_hooks);
+        // Where no agent ever ran, nobody can have changed anything.
+        let vcs = Arc::new(GitVcs::open(GitConfig { new_baseline: state.driver.is_none(), ..config }).await?);
         let forge =
             LocalForge::open(LocalForgeConfig { pulls: workdir.pulls(), vcs: Arc::clone(&vcs), origin }).await?;
         let asked = wishes.executor.or(plan.settings.executor);
@@ -230,6 +222,36 @@ impl Fleet {
         let answers = answers.into_iter().skip(skip).take(words).map(orch_runtime::answer_of).collect();
         Ok((ending, answers))
     }
+}
+
+/// How a workdir's repository is opened.
+fn git_config(workdir: &Workdir, repo: Utf8PathBuf, remote: Remote, hooks: bool) -> GitConfig {
+    GitConfig {
+        repo,
+        remote,
+        effects_lock: Some(workdir.effects_lock()),
+        identity_default: IDENTITY.map(str::to_owned).into(),
+        baseline: workdir.root().join("git-baseline.json"),
+        new_baseline: false,
+        hooks,
+    }
+}
+
+/// A workdir's repository, to look at or to accept how it is configured; nothing is cloned.
+///
+/// # Errors
+/// [`Failure`] when settings, manifest or repository cannot be read.
+pub(crate) async fn existing_repository(workdir: &Workdir) -> Result<GitVcs, Failure> {
+    let said = Said::read(workdir, &parent_environment())?;
+    let repo = match workdir.repo() {
+        clone if clone.exists() => clone,
+        _ => enclosing_repository(workdir.root())?,
+    };
+    let remote = match orch_git::detect_remote(&repo).await? {
+        None => Remote::Itself,
+        Some(remote) => Remote::Named(remote.name),
+    };
+    Ok(GitVcs::open(git_config(workdir, repo, remote, said.settings.git_hooks)).await?)
 }
 
 /// A task's live session, and where it runs.

@@ -66,6 +66,7 @@ fn prepared(repo: &Utf8Path, out: &Utf8Path, trees: usize) -> Result<(), Failure
             effects_lock: Some(out.join("effects.lock")),
             identity_default: ("orch".to_owned(), "orch@localhost".to_owned()),
             baseline: out.join("baseline.json"),
+            new_baseline: true,
             hooks: false,
         };
         let vcs = Arc::new(GitVcs::open(config).await?);

@@ -17,7 +17,8 @@
 //! # Whom it trusts
 //! Agents can write to the repository. Nothing that they put there is executed by orch's calls: hooks, file
 //! system monitors and signers are switched off, and the settings that could start filters, drivers or
-//! transports are compared with a record made when orch began ([`orch_core::VcsError::Tampered`]).
+//! transports are compared with a record made when orch began ([`orch_core::VcsError::Tampered`]). Settings that
+//! orch's calls override or never read are left to whoever wrote them.
 
 mod baseline;
 mod files;
@@ -27,6 +28,7 @@ mod merge;
 mod repository;
 mod vcs;
 
+pub use baseline::ConfigChange;
 pub use forge::{LocalForge, LocalForgeConfig};
 pub use git::GitVersion;
 pub use repository::{RemoteInfo, clone, create_origin, detect_remote, git_version};

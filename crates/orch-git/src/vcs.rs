@@ -27,7 +27,7 @@ use orch_core::{
 };
 use tokio::sync::{Mutex, RwLock, Semaphore};
 
-use crate::baseline::Baseline;
+use crate::baseline::{Baseline, ConfigChange};
 use crate::git::{Git, GitVersion, Repo};
 
 pub use identity::Identity;
@@ -47,8 +47,11 @@ pub struct GitConfig {
     pub effects_lock: Option<Utf8PathBuf>,
     /// Name and email for commits where the user has configured none.
     pub identity_default: (String, String),
-    /// The record of the repository's configuration; made by the first [`GitVcs::open`].
+    /// The record of the repository's configuration.
     pub baseline: Utf8PathBuf,
+    /// Whether that record is made now where there is none: before any agent ran. Otherwise a missing one is
+    /// as a changed one: [`VcsError::Tampered`] until a person looks.
+    pub new_baseline: bool,
     /// Whether the repository's hooks run on commit and push; tokens are kept from them.
     pub hooks: bool,
 }
@@ -105,7 +108,12 @@ impl GitVcs {
             return Err(VcsError::Missing { what: format!("a remote named {name:?}") });
         }
         let outside = Repo::discover(git.clone(), Utf8Path::new("/"));
-        let baseline = Baseline::open(&config.baseline, &common, outside).await?;
+        let remote = match &config.remote {
+            Remote::Named(name) => Some(name.as_str()),
+            Remote::Itself => None,
+        };
+        let used = (remote, config.hooks);
+        let baseline = Baseline::open(&config.baseline, &common, outside, used, config.new_baseline).await?;
         let makers = available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
         Ok(Self {
             repo: Repo::at(git, &top, &common),
@@ -131,6 +139,14 @@ impl GitVcs {
     /// cannot be written.
     pub async fn baseline(&self) -> Result<(), VcsError> {
         self.baseline.record().await
+    }
+
+    /// What of the repository's configuration, hooks and attributes could mislead orch and is not as it was recorded.
+    ///
+    /// # Errors
+    /// [`VcsError::Tampered`] if the configuration cannot be read at all, [`VcsError::Git`] if the record cannot.
+    pub async fn configuration_changes(&self) -> Result<Vec<ConfigChange>, VcsError> {
+        self.baseline.changes().await
     }
 
     /// Compares the repository's configuration, hooks and attributes with their record.

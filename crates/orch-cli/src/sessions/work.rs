@@ -15,7 +15,7 @@ pub(crate) type Done = Work;
 /// # Errors
 /// [`Failure`] when git does not say.
 pub(crate) async fn head(store: &SessionStore, id: LaunchId, cwd: &Utf8Path) -> Result<Option<Sha>, Failure> {
-    let Some((vcs, top)) = open(store, id, cwd).await? else { return Ok(None) };
+    let Some((vcs, top)) = open(store, id, cwd, true).await? else { return Ok(None) };
     let worktrees = vcs.worktrees().await?;
     Ok(worktrees.into_iter().find(|worktree| worktree.path == top).and_then(|worktree| worktree.head))
 }
@@ -26,7 +26,7 @@ pub(crate) async fn head(store: &SessionStore, id: LaunchId, cwd: &Utf8Path) -> 
 /// [`Failure`] when git does not say.
 pub(crate) async fn done(store: &SessionStore, id: LaunchId, facts: &SessionFacts) -> Result<Option<Done>, Failure> {
     let Some(start) = &facts.head else { return Ok(None) };
-    let Some((vcs, worktree)) = open(store, id, &facts.cwd).await? else { return Ok(None) };
+    let Some((vcs, worktree)) = open(store, id, &facts.cwd, false).await? else { return Ok(None) };
     let branch = BranchName::parse("session").map_err(Failure::other)?;
     let spec = WorkSpec { worktree, branch, start: start.clone(), ignore_untracked: false };
     Ok(Some(vcs.work(&spec).await?))
@@ -47,14 +47,19 @@ pub(crate) async fn save_or_say(store: &SessionStore, id: LaunchId, cwd: &Utf8Pa
 /// # Errors
 /// [`Failure`] when it cannot be saved.
 async fn save(store: &SessionStore, id: LaunchId, cwd: &Utf8Path) -> Result<Option<String>, Failure> {
-    let Some((vcs, worktree)) = open(store, id, cwd).await? else { return Ok(None) };
+    let Some((vcs, worktree)) = open(store, id, cwd, false).await? else { return Ok(None) };
     let task = TaskId::parse(&format!("session-{id}"))?;
     let saved = vcs.save(&SaveSpec { task, attempt: AttemptNo(1), worktree }).await?;
     Ok(saved.map(|saved| saved.reference))
 }
 
-/// The repository around a directory, and where its tree begins.
-async fn open(store: &SessionStore, id: LaunchId, cwd: &Utf8Path) -> Result<Option<(GitVcs, Utf8PathBuf)>, Failure> {
+/// The repository around a directory, and where its tree begins; how it is configured is recorded at the `start`.
+async fn open(
+    store: &SessionStore,
+    id: LaunchId,
+    cwd: &Utf8Path,
+    start: bool,
+) -> Result<Option<(GitVcs, Utf8PathBuf)>, Failure> {
     let top = cwd.ancestors().find(|dir| dir.join(".git").exists()).map(Utf8Path::to_owned);
     let Some(top) = top else { return Ok(None) };
     let vcs = GitVcs::open(GitConfig {
@@ -63,6 +68,7 @@ async fn open(store: &SessionStore, id: LaunchId, cwd: &Utf8Path) -> Result<Opti
         effects_lock: None,
         identity_default: crate::world::IDENTITY.map(str::to_owned).into(),
         baseline: store.git_baseline(id),
+        new_baseline: start,
         hooks: false,
     })
     .await?;

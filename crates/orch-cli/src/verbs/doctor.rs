@@ -60,7 +60,10 @@ impl Act for Doctor {
         let settings = settings(found);
         checks.extend(of_settings(settings.as_ref()));
         match &workdir {
-            Ok(workdir) => checks.extend(of_workdir(workdir)),
+            Ok(workdir) => {
+                checks.extend(of_workdir(workdir));
+                checks.extend(block_on(async { Ok(configuration(workdir).await) })?);
+            }
             Err(failure) => checks.push(Check::new("workdir", Health::Warning, &failure, "`orch init` makes one")),
         }
         let ok = checks.iter().all(|check| check.status != Health::Error);
@@ -141,6 +144,7 @@ async fn identity_of(repo: &Utf8Path) -> Result<Identity, Failure> {
         effects_lock: None,
         identity_default: (IDENTITY.0.to_owned(), IDENTITY.1.to_owned()),
         baseline: scratch.join("baseline.json"),
+        new_baseline: true,
         hooks: false,
     };
     Ok(GitVcs::open(config).await?.identity().await?)
@@ -195,6 +199,24 @@ fn of_workdir(workdir: &Workdir) -> Vec<Check> {
         Err(error) => Check::new("orchestrator", Health::Error, &error, ""),
     });
     checks
+}
+
+/// What of the repository's configuration changed since orch began and could mislead it.
+async fn configuration(workdir: &Workdir) -> Vec<Check> {
+    let changes = match crate::world::existing_repository(workdir).await {
+        Ok(vcs) => vcs.configuration_changes().await.map_err(Failure::from),
+        Err(failure) => Err(failure),
+    };
+    match changes {
+        // Settings, manifest and repository have checks of their own.
+        Err(Failure::Vcs(error)) => vec![Check::new("configuration", Health::Error, &error, "")],
+        Err(_) => Vec::new(),
+        Ok(changes) if changes.is_empty() => vec![Check::ok("configuration", &"as it was when orch began")],
+        Ok(changes) => {
+            let accept = "if you or a tool of yours did this, `orch sync --accept-config` accepts it; else undo it";
+            changes.iter().map(|change| Check::new("configuration", Health::Error, change, accept)).collect()
+        }
+    }
 }
 
 fn permissions(workdir: &Workdir) -> Check {

@@ -200,6 +200,7 @@ impl Init {
             effects_lock: None,
             identity_default: ("orch".to_owned(), "orch@localhost".to_owned()),
             baseline: workdir.root().join("git-baseline.json"),
+            new_baseline: true,
             hooks: false,
         })
         .await?;

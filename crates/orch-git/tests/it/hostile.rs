@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use camino::Utf8Path;
 use orch_core::{SyncSource, SyncSpec, Vcs, VcsError};
 
-use crate::lab::{Lab, branch, git, push_spec, write};
+use crate::lab::{Lab, branch, git, push_spec, raw_git, write};
 
 /// Makes a program that leaves a trace.
 pub(crate) fn script(path: &Utf8Path, trace: &Utf8Path) {
@@ -17,27 +17,110 @@ pub(crate) fn script(path: &Utf8Path, trace: &Utf8Path) {
 
 /// Settings through which git starts programs; `{}` is the program.
 const SETTINGS: &[(&str, &str)] = &[
-    ("core.hooksPath", "{dir}"),
-    ("core.fsmonitor", "{}"),
-    ("core.editor", "{}"),
-    ("core.pager", "{}"),
     ("core.sshCommand", "{}"),
     ("core.gitProxy", "{}"),
     ("filter.evil.clean", "{}"),
     ("filter.evil.smudge", "{}"),
     ("filter.evil.process", "{}"),
-    ("diff.external", "{}"),
     ("diff.evil.textconv", "{}"),
     ("diff.evil.command", "{}"),
     ("merge.evil.driver", "{}"),
-    ("gpg.program", "{}"),
     ("credential.helper", "!{}"),
     ("url.ext::{}.insteadOf", "/"),
     ("remote.origin.pushurl", "ext::{}"),
     ("remote.origin.uploadpack", "{}"),
     ("remote.origin.receivepack", "{}"),
-    ("include.path", "{dir}/included"),
+    ("remote.other.uploadpack", "{}"),
+    ("remote.other.promisor", "true"),
+    ("extensions.partialClone", "other"),
+    ("lfs.customtransfer.evil.path", "{}"),
+    ("includeIf.gitdir:/.path", "{dir}/included"),
 ];
+
+/// Settings that install scripts write, and that each of orch's calls overrides or none reads.
+const HARMLESS: &[(&str, &str)] = &[
+    ("core.hooksPath", "{dir}"),
+    ("core.fsmonitor", "{}"),
+    ("core.editor", "{}"),
+    ("core.pager", "{}"),
+    ("core.sparseCheckout", "true"),
+    ("diff.external", "{}"),
+    ("gpg.program", "{}"),
+    ("extensions.worktreeConfig", "true"),
+    ("remote.origin.gh-resolved", "base"),
+    ("remote.fork.url", "ext::{}"),
+    ("remote.fork.fetch", "+refs/heads/*:refs/remotes/fork/*"),
+    ("lfs.repositoryformatversion", "0"),
+    ("filter.lfs.process", "git-lfs filter-process"),
+];
+
+#[tokio::test]
+async fn what_install_scripts_write_stops_nothing_and_runs_nothing() {
+    let lab = Lab::new().await;
+    let start = lab.prepare("t1").await.start;
+    let (evil, trace) = (lab.root.join("evil/reference-transaction"), lab.root.join("trace"));
+    for name in ["reference-transaction", "post-checkout", "pre-push", "pre-commit", "post-index-change"] {
+        script(&lab.root.join("evil").join(name), &trace);
+        script(&lab.repo().join(".git/hooks").join(name), &trace);
+    }
+    for (key, value) in HARMLESS {
+        let fill = |text: &str| text.replace("{dir}", lab.root.join("evil").as_str()).replace("{}", evil.as_str());
+        raw_git(&lab.tree("t1"), &["-c", "core.hooksPath=/dev/null", "config", key, &fill(value)]);
+    }
+    write(&lab.tree("t1"), "README", "changed\n");
+    let sha = lab.vcs.commit(&lab.commit_spec("t1", &[])).await.expect("it commits");
+    lab.vcs.push(&push_spec("t1", &sha)).await.expect("it pushes");
+    lab.vcs.base_tip(&branch("main")).await.expect("it fetches");
+    lab.vcs.prepare(&lab.spec("t2")).await.expect("it prepares");
+    lab.work("t1", &start).await;
+    lab.vcs.remove(&lab.remove_spec("t1")).await.expect("it goes");
+    assert!(!trace.exists(), "something ran");
+    assert_eq!(lab.vcs.configuration_changes().await, Ok(Vec::new()));
+}
+
+#[tokio::test]
+async fn what_a_harmless_include_brings_is_watched() {
+    let lab = Lab::new().await;
+    let included = lab.root.join("included");
+    fs::write(&included, "[alias]\n\tx = status\n").expect("a file");
+    git(&lab.repo(), &["config", "include.path", included.as_str()]);
+    lab.vcs.check_configuration().await.expect("nothing of it counts");
+    lab.vcs.check_configuration().await.expect("nor when it is looked at again");
+    fs::write(&included, "[core]\n\tsshCommand = evil\n").expect("a file");
+    let refused = lab.vcs.check_configuration().await;
+    assert!(
+        matches!(&refused, Err(VcsError::Tampered { detail, .. }) if detail.contains("core.sshcommand")),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn changes_are_shown_from_what_to_what_and_accepted_beside_a_running_one() {
+    let lab = Lab::new().await;
+    git(&lab.repo(), &["config", "remote.origin.pushurl", "https://user:secret@example.org/x"]);
+    let beside = lab.reopened().await;
+    let changes = beside.configuration_changes().await.expect("it can be read");
+    let shown: Vec<String> = changes.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["remote.origin.pushurl: not set → \"https://…@example.org/x\""]);
+    assert!(lab.vcs.check_configuration().await.is_err());
+    beside.baseline().await.expect("a person said yes");
+    lab.vcs.check_configuration().await.expect("it is heard of at once");
+}
+
+#[tokio::test]
+async fn a_missing_record_is_no_reason_to_trust() {
+    let lab = Lab::new().await;
+    fs::remove_file(lab.root.join("baseline.json")).expect("a record");
+    let refused = lab.vcs.check_configuration().await;
+    assert!(matches!(&refused, Err(VcsError::Tampered { detail, .. }) if detail.contains("missing")), "{refused:?}");
+    let again = lab.reopened_after_a_run().await;
+    let refused = again.check_configuration().await;
+    assert!(matches!(&refused, Err(VcsError::Tampered { detail, .. }) if detail.contains("missing")), "{refused:?}");
+    let named: Vec<String> = again.configuration_changes().await.expect("a list").into_iter().map(|c| c.name).collect();
+    assert_eq!(named, ["remote.origin.url"], "all that counts is shown as new");
+    again.baseline().await.expect("a person said yes");
+    again.check_configuration().await.expect("from then on it is right");
+}
 
 #[tokio::test]
 async fn tampered_settings_are_named_and_nothing_of_them_runs() {
@@ -115,7 +198,7 @@ async fn even_accepted_settings_start_no_hooks_monitors_or_editors() {
 
 #[tokio::test]
 async fn hooks_attributes_and_worktree_links_are_watched() {
-    let lab = Lab::new().await;
+    let lab = Lab::with(orch_git::Remote::Named("origin".to_owned()), true).await;
     let start = lab.prepare("t1").await.start;
     let trace = lab.root.join("trace");
     let check = async |what: &str| {
@@ -154,8 +237,11 @@ async fn the_record_outlives_the_process() {
     let lab = Lab::new().await;
     git(&lab.repo(), &["config", "core.sshCommand", "evil"]);
     let again = lab.reopened().await;
-    let tampered = VcsError::Tampered { what: "configuration".to_owned(), detail: "core.sshcommand".to_owned() };
-    assert_eq!(again.check_configuration().await, Err(tampered));
+    let refused = again.check_configuration().await;
+    assert!(
+        matches!(&refused, Err(VcsError::Tampered { detail, .. }) if detail.contains("core.sshcommand")),
+        "{refused:?}"
+    );
     again.baseline().await.expect("a person said yes");
     assert_eq!(lab.reopened().await.check_configuration().await, Ok(()));
 }

@@ -59,15 +59,25 @@ impl Lab {
     }
 
     pub(crate) async fn open(root: &Utf8Path, remote: &Remote, hooks: bool) -> Result<GitVcs, VcsError> {
-        GitVcs::open(GitConfig {
+        GitVcs::open(Self::config(root, remote, hooks)).await
+    }
+
+    fn config(root: &Utf8Path, remote: &Remote, hooks: bool) -> GitConfig {
+        GitConfig {
             repo: root.join("repo"),
             remote: remote.clone(),
             effects_lock: Some(root.join("effects.lock")),
             identity_default: ("orch".to_owned(), "orch@localhost".to_owned()),
             baseline: root.join("baseline.json"),
+            new_baseline: true,
             hooks,
-        })
-        .await
+        }
+    }
+
+    /// Another process's view of the same lab, after agents ran in it.
+    pub(crate) async fn reopened_after_a_run(&self) -> GitVcs {
+        let config = Self::config(&self.root, &self.remote, false);
+        GitVcs::open(GitConfig { new_baseline: false, ..config }).await.expect("it opens")
     }
 
     /// Another process's view of the same lab.
