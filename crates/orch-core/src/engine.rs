@@ -237,10 +237,6 @@ impl Orchestrator {
             Entry { seq: Seq(self.state.seq + 1), timestamp: pass.now.wall, awake: pass.now.awake, task, record };
         self.state.apply(&entry);
         if let Some(task) = &entry.task {
-            if matches!(&entry.record, Record::Status(change) if change.to == Status::PrOpen) {
-                // What it was looked at for was to be published; now it is followed.
-                self.eyes.forget_pull(task);
-            }
             self.queues.note(&self.state, &self.graph, task, &mut pass.dirty);
             pass.dirty.insert(task.clone());
             if matches!(entry.record, Record::Status(_) | Record::User { .. }) {
@@ -315,6 +311,8 @@ impl Orchestrator {
             pokes: state.session.as_ref().map_or(0, |session| session.pokes),
             line_input: false,
             asked_to_commit: state.asked_to_commit,
+            committed: state.committed,
+            nested: Vec::new(),
             foreign_dirt: Vec::new(),
             reset_at: None,
         }

@@ -175,8 +175,14 @@ pub struct Case {
     pub line_input: bool,
     /// The agent was asked to commit in this attempt.
     pub asked_to_commit: bool,
+    /// Times that orch committed for the agent in this attempt.
+    #[serde(default)]
+    pub committed: u32,
     /// Uncommitted files that orch may not commit by itself.
     pub foreign_dirt: Vec<String>,
+    /// Repositories inside the worktree whose work cannot be published with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nested: Vec<String>,
     /// For [`Signal::Limited`]: when the limit resets.
     pub reset_at: Option<Timestamp>,
 }
@@ -374,6 +380,16 @@ fn silent(case: &Case, limits: &Limits, now: Timestamp) -> Decision {
 fn uncommitted(case: &Case) -> Decision {
     if !case.asked_to_commit {
         return Decision::new(Remedy::AskCommit, format!("{}; the agent is asked once to commit", case.detail));
+    }
+    if !case.nested.is_empty() {
+        let nested = case.nested.join(", ");
+        return Decision::new(
+            Remedy::Escalate,
+            format!("a repository inside the worktree has work that nobody else could get: {nested}"),
+        );
+    }
+    if case.foreign_dirt.is_empty() && case.committed > 0 {
+        return Decision::new(Remedy::Escalate, format!("{}, although orch committed all that it may", case.detail));
     }
     if case.foreign_dirt.is_empty() {
         return Decision::new(Remedy::Commit, format!("{}; asked before, so orch commits it", case.detail));

@@ -14,8 +14,8 @@ pub use executor::{
     LaunchSpec, Launched, ProcessId, ScreenView, SessionInfo, SessionInput, SessionState,
 };
 pub use failure::{Failure, FailureKind};
-pub use forge::{Checks, Forge, ForgeError, MergeMethod, MergeSpec, MergeState, Pull, PullChange, PullSpec, PullState};
+pub use forge::{Checks, Forge, ForgeError, MergeMethod, MergeSpec, Pull, PullChange, PullSpec, PullState};
 pub use vcs::{
-    Commit, CommitSpec, Dirt, LeftTip, Predecessor, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec, Saved,
-    SyncSource, SyncSpec, Vcs, VcsError, Work, WorkSpec,
+    Commit, CommitSpec, Dirt, LeftTip, Nested, Predecessor, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec,
+    Saved, SyncSource, SyncSpec, Vcs, VcsError, Work, WorkSpec,
 };

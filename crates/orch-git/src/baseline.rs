@@ -146,14 +146,6 @@ impl Baseline {
         }
     }
 
-    /// Compares `info/attributes` alone: what a call that reads no other attributes needs.
-    pub(crate) async fn check_attributes(&self) -> Result<(), VcsError> {
-        let mut state = self.state.lock().await;
-        self.load(&mut state)?;
-        let Some(recorded) = state.recorded.as_ref() else { return Err(self.missing()) };
-        refuse(&changed("attributes", &recorded.attributes, &self.attributes()))
-    }
-
     /// All that is not as recorded; all that counts at all where there is no record.
     pub(crate) async fn changes(&self) -> Result<Vec<ConfigChange>, VcsError> {
         let found = self.snapshot().await?;

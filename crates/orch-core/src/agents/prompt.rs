@@ -6,7 +6,7 @@
 use crate::base::text::{clean, escape_line, fence, one_line};
 use crate::journal::record::Verdict;
 use crate::plan::spec::{Plan, TaskSpec};
-use crate::ports::Commit;
+use crate::ports::{Commit, Nested};
 use crate::state::TaskState;
 
 /// How much of a foreign description goes into a prompt, in characters.
@@ -24,6 +24,11 @@ Rules:
 /// The prompt of an attempt. With `comment`, orch's own words are comments of the program that the prompt is.
 pub(crate) fn task(spec: &TaskSpec, state: &TaskState, plan: &Plan, comment: Option<&str>) -> String {
     let mut words = RULES.to_owned();
+    let unfilled = state.prepared.as_ref().map(|prepared| prepared.unfilled.as_slice()).unwrap_or_default();
+    if !unfilled.is_empty() {
+        let unfilled: Vec<String> = unfilled.iter().map(|path| escape_line(path)).collect();
+        words.push_str(&format!("- These submodules are empty here: {}.\n", unfilled.join(", ")));
+    }
     if let Some(lesson) = &state.lesson {
         words.push('\n');
         words.push_str(&retry(lesson));
@@ -80,11 +85,20 @@ fn retry(lesson: &Verdict) -> String {
 }
 
 /// The prompt that asks an agent to commit what it left.
-pub(crate) fn ask_commit(spec: &TaskSpec) -> String {
-    format!(
+pub(crate) fn ask_commit(spec: &TaskSpec, nested: &[Nested]) -> String {
+    let mut text = format!(
         "The work on {} is not committed. Look at `git status`, commit what belongs to the task with a clear message, and remove or ignore the rest. Do not push.\n",
         spec.id
-    )
+    );
+    if !nested.is_empty() {
+        let found: Vec<String> =
+            nested.iter().map(|nested| format!("- {}", escape_line(&nested.to_string()))).collect();
+        text.push_str(&format!(
+            "Repositories inside this worktree hold work that cannot be published with it:\n{}\nA commit here keeps only the number of a commit in them, which nobody else could get. If their files belong to the task, move the `.git` in there out of this worktree and add the files themselves.\n",
+            found.join("\n")
+        ));
+    }
+    text
 }
 
 /// The prompt of a resumed conversation.

@@ -149,6 +149,8 @@ impl Watcher {
             pokes: self.treatment.pokes,
             line_input: false,
             asked_to_commit: false,
+            committed: 0,
+            nested: Vec::new(),
             foreign_dirt: Vec::new(),
             reset_at: None,
         }

@@ -37,7 +37,7 @@ fn story(row: &Row) -> String {
     let task = TaskState {
         status: row.status,
         attempt: AttemptNo(2),
-        prepared: row.worktree.then(|| Prepared { base: sha(), start: sha() }),
+        prepared: row.worktree.then(|| Prepared { base: sha(), start: sha(), unfilled: Vec::new() }),
         session: row.session.then(|| Session::starting(LaunchId(7), Purpose::Work, AwakeMs(0))),
         ..TaskState::default()
     };

@@ -113,7 +113,7 @@ impl Orchestrator {
         let profile = self.profile(id)?;
         let comment = profile.comment.as_deref();
         Some(match purpose {
-            Purpose::AskCommit => prompt::commented(&prompt::ask_commit(spec), comment),
+            Purpose::AskCommit => prompt::commented(&prompt::ask_commit(spec, &task.nested), comment),
             Purpose::Work | Purpose::Verify if resume && profile.resume.is_some() => {
                 prompt::commented(&prompt::go_on(spec), comment)
             }

@@ -200,6 +200,7 @@ impl Orchestrator {
         };
         let mut case = self.case(id, signal, detail);
         (case.foreign_dirt, case.reset_at) = (foreign, reset_at);
+        case.nested = work.dirt.nested.iter().map(ToString::to_string).collect();
         let evidence = Evidence { exit, tail: bounded(tail), ..of_work(work) };
         self.judge(pass, id, launch, rule, evidence, case);
     }
@@ -227,6 +228,12 @@ impl Orchestrator {
                 ("exit-unknown", Signal::Lost, "the verify command ended and nobody knows how".to_owned())
             }
             exit => ("verify-failed", Signal::VerifyFailed, format!("the verify command ended with {exit}")),
+        };
+        let unfilled = task.prepared.as_ref().map(|prepared| prepared.unfilled.join(", ")).unwrap_or_default();
+        let detail = if signal == Signal::Verified || unfilled.is_empty() {
+            detail
+        } else {
+            format!("{detail}; submodules are empty there: {unfilled}")
         };
         let case = self.case(id, signal, detail);
         let evidence = Evidence { exit: Some(exit), tail: bounded(tail), ..of_work(work) };
@@ -257,7 +264,8 @@ impl Orchestrator {
         let Some((plan, spec, task)) = self.spec(id) else { return };
         let wanted = plan.settings.push == PushMode::Early && !self.eyes.no_early_push.contains(id);
         let new = !work.commits.is_empty() && known.as_ref() != Some(&work.head);
-        let here = work.branch.as_ref() == Some(&spec.branch);
+        // What links to commits that nobody else has is not published before it is judged.
+        let here = work.branch.as_ref() == Some(&spec.branch) && work.dirt.nested.is_empty();
         if wanted && new && here && task.open.is_none() && !self.is_paused(task) {
             let left = task.left.as_ref();
             if left.is_some_and(|left| !self.may_leave(spec, task, left)) {
@@ -324,8 +332,10 @@ fn bounded(mut tail: Vec<String>) -> Vec<String> {
 }
 
 fn describe_dirt(dirt: &Dirt) -> String {
-    let count = dirt.tracked.len() + dirt.untracked.len();
-    let mut files: Vec<&str> = dirt.tracked.iter().chain(&dirt.untracked).map(String::as_str).take(5).collect();
+    let nested: Vec<String> = dirt.nested.iter().map(ToString::to_string).collect();
+    let all = || dirt.tracked.iter().chain(&dirt.untracked).chain(&nested);
+    let count = all().count();
+    let mut files: Vec<&str> = all().map(String::as_str).take(5).collect();
     if count > files.len() {
         files.push("…");
     }

@@ -4,9 +4,9 @@ mod cast;
 mod delivering;
 mod healing;
 mod imported;
-mod landing;
 mod losing;
 mod merging;
+mod nesting;
 mod proof;
 mod publishing;
 mod random;
@@ -38,9 +38,9 @@ fn all_cases() -> impl Iterator<Item = Case> {
         delivering::CASES,
         healing::CASES,
         imported::CASES,
-        landing::CASES,
         losing::CASES,
         merging::CASES,
+        nesting::CASES,
         publishing::CASES,
         scheduling::CASES,
         steering::CASES,

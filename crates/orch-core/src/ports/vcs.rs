@@ -1,3 +1,5 @@
+use std::fmt;
+
 use async_trait::async_trait;
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
@@ -86,6 +88,9 @@ pub struct Prepared {
     pub base: Sha,
     /// The commit that the agent starts from.
     pub start: Sha,
+    /// Submodules that are empty there, because filling them would need the network.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unfilled: Vec<String>,
 }
 
 /// Which worktree to look at.
@@ -128,7 +133,8 @@ pub struct Commit {
     pub subject: String,
 }
 
-/// What is not committed in a worktree; each list sorted, at most 1000 entries.
+/// What is not committed in a worktree, or committed so that nobody could check it out; each list sorted, at most
+/// 1000 entries.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Dirt {
@@ -138,12 +144,31 @@ pub struct Dirt {
     pub untracked: Vec<String>,
     /// An operation is half done: `merge`, `rebase`, `cherry-pick`, `revert`, `bisect`.
     pub operation: Option<String>,
+    /// Repositories inside the worktree whose work cannot be published with it, and is in none of the other lists.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nested: Vec<Nested>,
+}
+
+/// A repository inside a worktree: a submodule, or one that somebody made or cloned there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Nested {
+    /// Where it is, relative to the worktree.
+    pub path: String,
+    /// Why the work in it cannot be published, for people.
+    pub why: String,
+}
+
+impl fmt::Display for Nested {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.path, self.why)
+    }
 }
 
 impl Dirt {
     /// Whether everything is committed.
     pub fn is_clean(&self) -> bool {
-        self.tracked.is_empty() && self.untracked.is_empty() && self.operation.is_none()
+        self.tracked.is_empty() && self.untracked.is_empty() && self.operation.is_none() && self.nested.is_empty()
     }
 }
 

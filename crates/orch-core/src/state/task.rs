@@ -10,7 +10,7 @@ use crate::journal::effect::{Effect, Purpose};
 use crate::journal::record::{Entry, ImportedState, Marks, StatusRecord, Todo, UserVerb, Verdict};
 use crate::plan::status::Status;
 use crate::ports::Failure;
-use crate::ports::{Commit, Fingerprint, Key, Prepared, Pull, PullState, SessionInput};
+use crate::ports::{Commit, Fingerprint, Key, Nested, Prepared, Pull, PullState, SessionInput};
 
 /// A session that still prints this long after its launch got somewhere: an earlier end is one more
 /// relaunch in vain.
@@ -61,6 +61,10 @@ pub struct TaskState {
     pub waits_on: Vec<TaskId>,
     /// The agent was asked to commit in this attempt.
     pub asked_to_commit: bool,
+    /// How often orch committed for the agent in this attempt.
+    pub committed: u32,
+    /// Repositories inside the worktree that stood in the way when last judged.
+    pub nested: Vec<Nested>,
     /// A remedy waits for progress after this awake time.
     pub trouble: Option<AwakeMs>,
     /// How often a person was called.
@@ -81,8 +85,6 @@ pub struct TaskState {
     pub verifying: Option<Sha>,
     /// The commit that was verified.
     pub verified: Option<Sha>,
-    /// The commit that was verified last, also while it is reworked.
-    pub last_verified: Option<Sha>,
     /// The commit that the remote has.
     pub pushed: Option<Sha>,
     /// Every commit that was to be pushed: its tip at the remote is one of these, or somebody else's.
@@ -182,21 +184,12 @@ impl TaskState {
         self.status.is_open() || self.session.as_ref().is_some_and(|session| session.ended.is_none())
     }
 
-    /// The commit that was verified, or was before it was sent back.
-    pub fn claim(&self) -> Option<&Sha> {
-        self.verified.as_ref().or(self.last_verified.as_ref())
-    }
-
-    pub(super) fn note_verified(&mut self) {
-        self.last_verified = self.verified.clone().or(self.last_verified.take());
-    }
-
     pub(super) fn change(&mut self, change: &StatusRecord, at: Timestamp) {
         self.status = change.to;
         self.changed_at = Some(at);
         if let Some(attempt) = change.attempt {
             if attempt > self.attempt {
-                self.asked_to_commit = false;
+                (self.asked_to_commit, self.committed) = (false, 0);
                 (self.relaunches, self.delays) = (0, 0);
                 self.prompt = None;
                 self.started_at.get_or_insert(at);
@@ -226,7 +219,6 @@ impl TaskState {
             }
             Status::Complete => {
                 self.verified.clone_from(&change.sha);
-                self.note_verified();
                 self.completed_at = Some(at);
                 self.last_progress = Some(at);
                 self.trouble = None;
@@ -237,7 +229,6 @@ impl TaskState {
             }
             Status::PrOpen => {
                 self.verified = change.sha.clone().or(self.verified.take());
-                self.note_verified();
                 self.needs_human = false;
                 if let Some(pull) = &mut self.pull {
                     pull.state = PullState::Open;
@@ -275,6 +266,9 @@ impl TaskState {
             if verdict.case.signal == Signal::ChangesRequested {
                 self.heeded.clone_from(&pull.changes_requested);
             }
+        }
+        if evidence.head.is_some() {
+            self.nested = evidence.dirt.as_ref().map(|dirt| dirt.nested.clone()).unwrap_or_default();
         }
         if self.todo == Some(Todo::Judge) {
             self.todo = None;

@@ -50,6 +50,9 @@ pub trait VcsHarness: Send + Sync {
     /// `git add -A -- PATH` in a worktree.
     async fn stage(&self, worktree: &Utf8Path, path: &str);
 
+    /// Makes a repository inside a worktree, with a file `inside.txt` in a commit that nobody else has.
+    async fn nest(&self, worktree: &Utf8Path, path: &str, content: &str);
+
     /// Commits what is staged in a worktree.
     async fn commit(&self, worktree: &Utf8Path, message: &str) -> Sha;
 
@@ -124,6 +127,9 @@ async fn run<H: VcsHarness>(harness: &H, only: Option<&str>) -> Result<Report, C
         working::work_shows_a_detached_head,
         working::work_shows_a_half_done_merge,
         working::work_of_a_missing_worktree_is_missing,
+        working::work_shows_repositories_inside,
+        saving::save_keeps_repositories_inside,
+        removing::remove_refuses_repositories_inside,
         saving::save_of_a_clean_worktree_is_nothing,
         saving::save_keeps_every_kind_of_change,
         saving::save_leaves_worktree_and_index_alone,

@@ -1,5 +1,7 @@
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 
 use orch_core::{CommitSpec, FileSet, Sha, VcsError};
 use tempfile::NamedTempFile;
@@ -16,13 +18,18 @@ impl GitVcs {
         let status = Status::of(checkout.repo.read(STATUS).args(["--untracked-files=all"])).await?;
         on_branch(&checkout, &status, &spec.branch)?;
         let no_commit = || VcsError::Missing { what: format!("a commit on {}", spec.branch) };
-        let added = covered(&status.untracked, &spec.files);
-        if status.tracked.is_empty() && added.is_empty() {
+        // What links to commits elsewhere is an agent's or a person's to commit: git would enter the repository there,
+        // and run what its configuration names.
+        let changed = status.tracked.difference(&status.links).cloned();
+        let (gone, changed): (Vec<_>, Vec<_>) = changed.partition(|path| is_directory(&checkout, path));
+        let added = [changed, covered(&status.untracked, &spec.files)].concat();
+        if gone.is_empty() && added.is_empty() {
             return status.head.ok_or_else(no_commit);
         }
         self.clear_locks(&checkout, Some(&spec.branch)).await?;
-        if !status.tracked.is_empty() {
-            checkout.repo.write(["add", "--update", "--", ":/"]).ok().await?;
+        if !gone.is_empty() {
+            let paths = gone.iter().flat_map(|path| [path.as_slice(), b"\0"].concat()).collect();
+            checkout.repo.write(["update-index", "--force-remove", "-z", "--stdin"]).input(paths).ok().await?;
         }
         if !added.is_empty() {
             add(&checkout, &added).await?;
@@ -44,14 +51,21 @@ impl GitVcs {
         for setting in self.identity_settings(&checkout.repo).await? {
             call = call.config(setting);
         }
-        call.args(["--file", path]).with_hooks(self.hooks).ok().await.map(drop)
+        call.config("diff.ignoreSubmodules=dirty").args(["--file", path]).with_hooks(self.hooks).ok().await.map(drop)
     }
 }
 
 /// The untracked paths that the task may add; repositories inside the worktree never.
 fn covered(untracked: &BTreeSet<Vec<u8>>, files: &FileSet) -> Vec<Vec<u8>> {
-    let may = |path: &&Vec<u8>| !path.ends_with(b"/") && std::str::from_utf8(path).is_ok_and(|path| files.covers(path));
+    // Names that are no UTF-8 are covered as they are shown.
+    let may = |path: &&Vec<u8>| !path.ends_with(b"/") && files.covers(&String::from_utf8_lossy(path));
     untracked.iter().filter(may).cloned().collect()
+}
+
+/// Whether a directory stands where a tracked file was: added as a path it could become a link to a commit.
+fn is_directory(checkout: &Checkout, path: &[u8]) -> bool {
+    let place = checkout.repo.dir().as_std_path().join(OsStr::from_bytes(path));
+    place.symlink_metadata().is_ok_and(|found| found.is_dir())
 }
 
 /// Adds exactly these paths, whatever characters they have.

@@ -15,7 +15,7 @@ impl GitVcs {
         self.baseline.check(None).await?;
         let _nothing_is_removed = self.worktrees.read().await;
         if let Some(prepared) = self.made_before(spec).await? {
-            return Ok(prepared);
+            return self.filled(spec, prepared).await;
         }
         let base = self.fetch_base(&spec.base).await?;
         let start = self.start_commit(spec, &base).await?;
@@ -25,14 +25,20 @@ impl GitVcs {
         {
             return Err(self.not_added(spec, error).await?);
         }
-        Ok(Prepared { base, start })
+        self.filled(spec, Prepared { base, start, unfilled: Vec::new() }).await
+    }
+
+    /// Fills the submodules of a worktree, and notes those that stay empty.
+    async fn filled(&self, spec: &PrepareSpec, prepared: Prepared) -> Result<Prepared, VcsError> {
+        let checkout = self.unchecked(&spec.worktree)?;
+        Ok(Prepared { unfilled: self.fill_submodules(&checkout).await?, ..prepared })
     }
 
     /// What an earlier call made, completed if it was interrupted; `None` if there is nothing of it.
     async fn made_before(&self, spec: &PrepareSpec) -> Result<Option<Prepared>, VcsError> {
         let names = [base_ref(&spec.task), start_ref(&spec.task), local_ref(&spec.branch)];
         let [base, start, tip] = self.tips(names).await?;
-        let recorded = base.zip(start).map(|(base, start)| Prepared { base, start });
+        let recorded = base.zip(start).map(|(base, start)| Prepared { base, start, unfilled: Vec::new() });
         let place = self.place(&spec.worktree);
         if place == Place::Foreign {
             return Err(in_the_way(

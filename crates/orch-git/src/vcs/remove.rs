@@ -5,6 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use orch_core::{RemoveSpec, Sha, VcsError};
 
 use super::checkout::{Place, registered};
+use super::nested::Inner;
 use super::status::{STATUS, Status};
 use super::{GitVcs, Remote, local_ref};
 
@@ -48,6 +49,9 @@ impl GitVcs {
             if !dirt.is_clean() {
                 let files: Vec<String> = dirt.tracked.into_iter().chain(dirt.untracked).chain(dirt.operation).collect();
                 return Err(would_lose(&spec.worktree, &format!("not committed: {}", files.join(", "))));
+            }
+            if let Some(what) = self.inner(&checkout).await?.iter().find_map(Inner::at_risk) {
+                return Err(would_lose(&spec.worktree, &what));
             }
             heads.extend(status.head);
         }
@@ -110,7 +114,7 @@ impl GitVcs {
 
 /// Removes a directory with everything in it, giving directories back the permissions that this needs. Symbolic
 /// links are removed, never followed.
-fn remove_tree(dir: &Utf8Path) -> std::io::Result<()> {
+pub(super) fn remove_tree(dir: &Utf8Path) -> std::io::Result<()> {
     let mut open: Vec<Utf8PathBuf> = vec![dir.to_owned()];
     while let Some(dir) = open.pop() {
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o700))?;

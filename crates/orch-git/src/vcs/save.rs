@@ -1,14 +1,16 @@
+mod scratch;
+
 use std::fs;
 
-use camino::{Utf8Path, Utf8PathBuf};
 use orch_core::{SaveSpec, Saved, Sha, VcsError};
-use tempfile::TempDir;
 
 use super::GitVcs;
 use super::checkout::Checkout;
+use super::nested::Kept;
 use super::status::{STATUS, Status, operation};
-use crate::git::{Call, GitVersion};
 use crate::merge::Signature;
+
+use scratch::Scratch;
 
 /// How a person gets saved work back, byte for byte: a POSIX shell script that takes the ref and the path of a new
 /// worktree, and is run in the repository.
@@ -18,13 +20,20 @@ use crate::merge::Signature;
 /// index refers to (`staged/`, and `stage-1/` to `stage-3/` in the middle of a merge). A third parent is the commit
 /// that was being merged.
 ///
-/// Repositories inside the worktree and ignored files are not saved.
+/// Of repositories inside the worktree, those with changes or commits that are nowhere else are kept whole: their
+/// files in the tree, their git directories under `inner/` of the index commit. Ignored files are not saved.
 pub const RESTORE: &str = r#"set -e; ref=$1 dir=$2
 git worktree add --quiet --detach "$dir" "$ref^1"
 cd "$dir"
 GIT_ATTR_SOURCE=$(git hash-object -t tree /dev/null) \
     git -c core.autocrlf=false -c core.attributesFile=/dev/null read-tree -m -u "$ref^1" "$ref"
 git cat-file blob "$ref^2:index" > "$(git rev-parse --git-path index)"
+git ls-tree --name-only "$ref^2" inner/ | while read -r inner; do
+    path=./$(git cat-file blob "$ref^2:$inner/path" && echo /)
+    rm -rf "$path.git"; mkdir -p "$path.git/objects" "$path.git/refs"
+    git archive "$ref^2:$inner/git" | tar -xf - -C "$path.git"
+    git config --file "$path.git/config" --unset core.worktree || :
+done
 if merging=$(git rev-parse --quiet --verify "$ref^3"); then
     echo "$merging" > "$(git rev-parse --git-path MERGE_HEAD)"
 fi
@@ -35,26 +44,24 @@ fi
 struct Contents {
     /// The whole worktree.
     tree: Sha,
-    /// The index commit's tree.
+    /// The index file.
     index: Sha,
-    /// The part of it that does not change with the times of files.
+    /// What it refers to, as a tree that does not change with the times of files.
     entries: Sha,
     /// The commit checked out.
     head: Sha,
     /// What was being merged into it.
     merging: Vec<Sha>,
+    /// The repositories inside it.
+    kept: Kept,
 }
 
 impl GitVcs {
     pub(super) async fn save_work(&self, spec: &SaveSpec) -> Result<Option<Saved>, VcsError> {
         let _path = self.paths.hold(&spec.worktree).await;
         let checkout = self.unchecked(&spec.worktree)?;
-        if self.version < GitVersion::ATTR_SOURCE {
-            self.baseline.check(Some(&checkout.git_dir)).await?;
-        }
-        self.baseline.check_attributes().await?;
-        let index = IndexCopy::of(self, &checkout).await?;
-        let Some(contents) = index.contents().await? else { return Ok(None) };
+        let work = Work::of(self, &checkout).await?;
+        let Some(contents) = work.contents().await? else { return Ok(None) };
         let prefix = format!("refs/orch/saved/{}/", spec.task);
         let first = format!("{prefix}{}", spec.attempt);
         let again = format!("{first}-");
@@ -65,7 +72,7 @@ impl GitVcs {
                 return Ok(Some(Saved { reference: reference.clone(), sha }));
             }
         }
-        let sha = index.commit(&contents, spec).await?;
+        let sha = work.commit(&contents, spec).await?;
         let mut reference = first;
         let mut number = 1_u32;
         while taken.contains(&reference) {
@@ -80,6 +87,7 @@ impl GitVcs {
     async fn holding(&self, reference: &str, contents: &Contents) -> Result<Option<Sha>, VcsError> {
         let mut wanted = vec![("^{tree}".to_owned(), Some(&contents.tree))];
         wanted.push(("^2:entries".to_owned(), Some(&contents.entries)));
+        wanted.push(("^2:inner".to_owned(), contents.kept.tree.as_ref()));
         wanted.push(("^1".to_owned(), Some(&contents.head)));
         let merging = contents.merging.iter().map(Some).chain([None]);
         wanted.extend(merging.enumerate().map(|(n, sha)| (format!("^{}", n + 3), sha)));
@@ -95,56 +103,27 @@ impl GitVcs {
     }
 }
 
-/// A copy of a worktree's index, so that the agent's own stays as it is, and calls that take files as they are:
-/// without attributes there are no filters and no line endings.
-struct IndexCopy<'a> {
+/// A worktree whose work is saved, and the index that it is saved by: the agent's own stays as it is.
+struct Work<'a> {
     vcs: &'a GitVcs,
     checkout: &'a Checkout,
     by: Signature,
-    empty_tree: Sha,
-    file: Utf8PathBuf,
-    scratch: Utf8PathBuf,
-    _dir: TempDir,
+    scratch: Scratch,
 }
 
-impl<'a> IndexCopy<'a> {
+impl<'a> Work<'a> {
     async fn of(vcs: &'a GitVcs, checkout: &'a Checkout) -> Result<Self, VcsError> {
-        let empty_tree = vcs.repo.write(["mktree"]).input(Vec::new()).sha().await?;
-        let dir = tempfile::Builder::new().prefix("orch-save-").tempdir().map_err(|error| failed(&error))?;
-        let path = Utf8PathBuf::from_path_buf(dir.path().to_owned());
-        let path = path.map_err(|_| VcsError::Missing { what: "a UTF-8 temporary directory".to_owned() })?;
-        let (file, scratch) = (path.join("index"), path.join("entries"));
-        let copy = Self { vcs, checkout, by: vcs.signature().await?, empty_tree, file, scratch, _dir: dir };
-        match fs::copy(checkout.git_dir.join("index"), &copy.file) {
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                copy.write(["read-tree", "--empty"]).ok().await?;
-            }
-            Err(error) => return Err(failed(&error)),
-        }
-        // Unsplits it, and looks also at files that somebody told git to assume unchanged. The exit status only
-        // says whether there are changes.
-        copy.write(["update-index", "-q", "--really-refresh", "--force-write-index"]).run().await?;
-        Ok(copy)
+        Ok(Self { vcs, checkout, by: vcs.signature().await?, scratch: Scratch::of(vcs, checkout).await? })
     }
 
-    /// A call with that index.
-    fn with(&self, call: Call, index: &Utf8Path) -> Call {
-        let settings = ["core.attributesFile=/dev/null", "core.autocrlf=false", "core.safecrlf=false"];
-        let call = settings.into_iter().fold(call, Call::config).config("core.splitIndex=false");
-        call.env("GIT_INDEX_FILE", index.as_str()).env("GIT_ATTR_SOURCE", self.empty_tree.as_str())
-    }
-
-    fn write<'b>(&self, args: impl IntoIterator<Item = &'b str>) -> Call {
-        self.with(self.checkout.repo.write(args), &self.file)
-    }
-
-    /// What there is to save; `None` when everything is committed and the head is on a branch or kept elsewhere.
+    /// What there is to save; `None` when everything is committed, the head is on a branch or kept elsewhere, and so
+    /// is what repositories inside it hold.
     async fn contents(&self) -> Result<Option<Contents>, VcsError> {
-        let call = self.with(self.checkout.repo.read(STATUS), &self.file);
-        let status = Status::of(call.args(["--untracked-files=all"])).await?;
-        let clean = status.tracked.is_empty() && status.untracked.is_empty();
-        if clean && operation(&self.checkout.git_dir).is_none() && !self.is_only_here(&status).await? {
+        let status = Status::of(self.scratch.read(STATUS).args(["--untracked-files=all"])).await?;
+        let inner = self.vcs.inner(self.checkout).await?;
+        let clean = status.tracked.is_empty() && status.untracked.iter().all(|path| path.ends_with(b"/"));
+        let clean = clean && inner.iter().all(|inner| inner.at_risk().is_none());
+        if clean && operation(&self.checkout.git_dir).is_none() && !self.is_only_here().await? {
             return Ok(None);
         }
         let (index, entries) = self.index_trees().await?;
@@ -153,21 +132,31 @@ impl<'a> IndexCopy<'a> {
             paths.extend_from_slice(path);
             paths.push(0);
         }
-        let update = self.write(["update-index", "--add", "--remove", "--replace", "-z", "--stdin"]);
+        let update = self.scratch.write(["update-index", "--add", "--remove", "--replace", "-z", "--stdin"]);
         update.input(paths).ok().await?;
-        let tree = self.write(["write-tree"]).sha().await?;
-        let head = match status.head {
+        let kept = self.vcs.yard(self.checkout).keep(inner).await?;
+        if !kept.entries.is_empty() {
+            let update = self.scratch.write(["update-index", "--add", "--replace", "-z", "--index-info"]);
+            update.input(kept.entries.clone()).ok().await?;
+        }
+        let tree = self.scratch.write(["write-tree", "--missing-ok"]).sha().await?;
+        let head = match self.scratch.head.clone() {
             Some(head) => head,
-            None => self.vcs.repo.commit_tree(&self.empty_tree, &[], "no commit was checked out", &self.by).await?,
+            None => self.no_commit().await?,
         };
         let merging = fs::read_to_string(self.checkout.git_dir.join("MERGE_HEAD")).unwrap_or_default();
         let merging = merging.lines().filter_map(|line| Sha::parse(line).ok()).collect();
-        Ok(Some(Contents { tree, index, entries, head, merging }))
+        Ok(Some(Contents { tree, index, entries, head, merging, kept }))
+    }
+
+    async fn no_commit(&self) -> Result<Sha, VcsError> {
+        self.vcs.repo.commit_tree(&self.scratch.empty_tree, &[], "no commit was checked out", &self.by).await
     }
 
     /// Whether the head is detached and no branch, remote or saved ref contains it.
-    async fn is_only_here(&self, status: &Status) -> Result<bool, VcsError> {
-        let Some(head) = status.head.as_ref().filter(|_| status.branch.is_none()) else { return Ok(false) };
+    async fn is_only_here(&self) -> Result<bool, VcsError> {
+        let head = fs::read_to_string(self.checkout.git_dir.join("HEAD")).unwrap_or_default();
+        let Some(head) = self.scratch.head.as_ref().filter(|_| !head.starts_with("ref:")) else { return Ok(false) };
         let contains = format!("--contains={head}");
         let args = ["for-each-ref", "--count=1", "--format=%(refname)", &contains];
         Ok(self.vcs.repo.read(args).ok().await?.stdout.is_empty())
@@ -176,26 +165,35 @@ impl<'a> IndexCopy<'a> {
     /// The index as a tree that keeps everything which it refers to, and the part of that which only changes with
     /// its contents.
     async fn index_trees(&self) -> Result<(Sha, Sha), VcsError> {
-        let raw = fs::read(&self.file).map_err(|error| failed(&error))?;
+        let raw = fs::read(&self.scratch.index).map_err(|error| failed(&error))?;
         let blob = self.vcs.repo.write(["hash-object", "-w", "--no-filters", "--stdin"]).input(raw).sha().await?;
-        let listed = self.with(self.checkout.repo.read(["ls-files", "--stage", "-z"]), &self.file).ok().await?;
+        let listed = self.scratch.read(["ls-files", "--stage", "-z"]).ok().await?;
         let lines: Vec<Vec<u8>> = listed.pieces().filter_map(staged_line).collect();
-        let call = |args: &[&str]| self.with(self.checkout.repo.write(args.iter().copied()), &self.scratch);
-        call(&["update-index", "-z", "--index-info"]).input(lines.concat()).ok().await?;
-        let entries = call(&["write-tree"]).sha().await?;
-        let tree = format!("040000 tree {entries}\tentries\n100644 blob {blob}\tindex\n");
-        let index = self.vcs.repo.write(["mktree"]).input(tree.into_bytes()).sha().await?;
-        Ok((index, entries))
+        let update = self.scratch.write_entries(["update-index", "-z", "--index-info"]);
+        update.input(lines.concat()).ok().await?;
+        let entries = self.scratch.write_entries(["write-tree", "--missing-ok"]).sha().await?;
+        Ok((blob, entries))
     }
 
     async fn commit(&self, contents: &Contents, spec: &SaveSpec) -> Result<Sha, VcsError> {
         let state = operation(&self.checkout.git_dir).map_or_else(String::new, |what| format!(", in a {what}"));
         let message = format!("Work of {} saved in attempt {}{state}", spec.task, spec.attempt);
-        let (repo, head) = (&self.vcs.repo, &contents.head);
-        let index = repo.commit_tree(&contents.index, &[head], &format!("Index of: {message}"), &self.by).await?;
-        let mut parents = vec![head, &index];
+        let repo = &self.vcs.repo;
+        let tree = self.index_tree(contents).await?;
+        let parents: Vec<&Sha> = [&contents.head].into_iter().chain(&contents.kept.commits).collect();
+        let index = repo.commit_tree(&tree, &parents, &format!("Index of: {message}"), &self.by).await?;
+        let mut parents = vec![&contents.head, &index];
         parents.extend(&contents.merging);
         repo.commit_tree(&contents.tree, &parents, &message, &self.by).await
+    }
+
+    async fn index_tree(&self, contents: &Contents) -> Result<Sha, VcsError> {
+        let Contents { index, entries, kept, .. } = contents;
+        let mut tree = format!("040000 tree {entries}\tentries\n100644 blob {index}\tindex\n");
+        if let Some(inner) = &kept.tree {
+            tree.push_str(&format!("040000 tree {inner}\tinner\n"));
+        }
+        self.vcs.repo.write(["mktree"]).input(tree.into_bytes()).sha().await
     }
 }
 

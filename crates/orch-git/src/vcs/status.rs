@@ -16,6 +16,8 @@ pub(super) struct Status {
     pub(super) tracked: BTreeSet<Vec<u8>>,
     /// Untracked paths that are not ignored; repositories inside the worktree end in a slash.
     pub(super) untracked: BTreeSet<Vec<u8>>,
+    /// Those of the tracked paths that are links to commits.
+    pub(super) links: BTreeSet<Vec<u8>>,
     /// Whether the index holds several versions of a path.
     pub(super) unmerged: bool,
 }
@@ -64,7 +66,11 @@ impl Status {
 
     /// The path stands after `fields` fields, blanks in it included.
     fn change(&mut self, rest: &[u8], fields: usize) {
-        self.tracked.extend(rest.splitn(fields + 1, |byte| *byte == b' ').nth(fields).map(<[u8]>::to_vec));
+        let path = rest.splitn(fields + 1, |byte| *byte == b' ').nth(fields).map(<[u8]>::to_vec);
+        // `XY sub mH mI …`: the modes in the head and in the index.
+        let is_link = rest.splitn(6, |byte| *byte == b' ').skip(2).take(2).any(|mode| mode == b"160000");
+        self.links.extend(path.clone().filter(|_| is_link));
+        self.tracked.extend(path);
     }
 
     /// The same as the port has it; lists bounded to `limit`.
@@ -73,6 +79,7 @@ impl Status {
             tracked: names(&self.tracked, limit),
             untracked: names(&self.untracked, limit),
             operation: operation(git_dir).map(str::to_owned),
+            nested: Vec::new(),
         }
     }
 }

@@ -32,7 +32,10 @@ impl GitVcs {
         let args = ["merge", "--quiet", "--ff-only", "--no-autostash", "--no-stat", "--no-verify", head.as_str()];
         let output = checkout.repo.write(args).run().await?;
         match output.status {
-            0 => Ok(head),
+            0 => {
+                self.move_submodules(&checkout, &old).await?;
+                Ok(head)
+            }
             _ if output.stderr.contains("would be overwritten") => {
                 Err(VcsError::Unsafe { worktree: spec.worktree.clone(), what: output.stderr })
             }

@@ -15,7 +15,10 @@ impl GitVcs {
         let checkout = self.checkout(&spec.worktree).await?;
         let untracked = if spec.ignore_untracked { "--untracked-files=no" } else { "--untracked-files=all" };
         let status = Status::of(checkout.repo.read(STATUS).args([untracked])).await?;
-        let dirt = status.dirt(&checkout.git_dir, FILES);
+        let mut dirt = status.dirt(&checkout.git_dir, FILES);
+        dirt.nested = self.unpublishable(&checkout, &status, &spec.start).await?;
+        // Git would show nothing of them but their name.
+        dirt.untracked.retain(|path| !path.ends_with('/'));
         let head = status.head.ok_or_else(|| VcsError::Missing { what: format!("a commit in {}", spec.worktree) })?;
         let (commits, last_commit_at) = self.own_commits(&checkout, &spec.start, &head).await?;
         Ok(Work {

@@ -101,6 +101,11 @@ impl VcsHarness for Bench {
         git(worktree, &["--literal-pathspecs", "add", "--all", "--", path]);
     }
 
+    async fn nest(&self, worktree: &Utf8Path, path: &str, content: &str) {
+        git(worktree, &["init", "--quiet", path]);
+        crate::lab::commit(&worktree.join(path), "inside.txt", content, "inside");
+    }
+
     async fn commit(&self, worktree: &Utf8Path, message: &str) -> Sha {
         git(worktree, &["commit", "--quiet", "-m", message]);
         head(worktree)

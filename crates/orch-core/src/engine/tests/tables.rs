@@ -77,6 +77,10 @@ fn variants(signal: Signal) -> Vec<Variant> {
             ("asked before, with foreign files", |case| {
                 (case.asked_to_commit, case.foreign_dirt) = (true, vec!["x".to_owned()]);
             }),
+            ("asked before, with a repository inside", |case| {
+                (case.asked_to_commit, case.nested) = (true, vec!["app (only here)".to_owned()]);
+            }),
+            ("committed before", |case| (case.asked_to_commit, case.committed) = (true, 1)),
         ],
         Signal::Delayed => vec![("", |_| ()), ("the tenth time", |case| case.delays = 9)],
         Signal::ChecksFailed => vec![("", |_| ()), ("the fourth time", |case| case.feedback_rounds = 3)],
@@ -104,6 +108,8 @@ fn the_heal_table() {
                 pokes: 0,
                 line_input: false,
                 asked_to_commit: false,
+                committed: 0,
+                nested: Vec::new(),
                 foreign_dirt: Vec::new(),
                 reset_at: None,
             };
@@ -145,6 +151,8 @@ fn the_heal_table() {
     | uncommitted | askCommit | …; the agent is asked once to commit |
     | uncommitted asked before | commit | …; asked before, so orch commits it |
     | uncommitted asked before, with foreign files | escalate | uncommitted files that the task does not name: x |
+    | uncommitted asked before, with a repository inside | escalate | a repository inside the worktree has work that nobody else could get: app (only here) |
+    | uncommitted committed before | escalate | …, although orch committed all that it may |
     | claimsDone | verify | … |
     | verified | accept | … |
     | verifyFailed | restart,at:+00:00:10.000Z | …; 1 of 3 attempts failed, a new one begins [backoff] |

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::id::{BranchName, PullNumber, Sha};
-use crate::ports::{Checks, ForgeError, MergeMethod, MergeSpec, MergeState, Pull, PullChange, PullSpec, PullState};
+use crate::ports::{Checks, ForgeError, MergeMethod, MergeSpec, Pull, PullChange, PullSpec, PullState};
 use crate::testkit::vcs::{Merge, Node, merge_trees};
 use crate::testkit::world::State;
 
@@ -50,7 +50,7 @@ impl State {
     }
 
     pub(super) fn open_pull(&mut self, spec: &PullSpec) -> Result<Pull, ForgeError> {
-        if let Some(pull) = self.newest_pull(&spec.head).filter(|pull| pull.answers(spec)) {
+        if let Some(pull) = self.newest_pull(&spec.head).filter(|pull| pull.state != PullState::Closed) {
             return Ok(pull);
         }
         let refused =
@@ -72,7 +72,7 @@ impl State {
             merge_sha: None,
             checks: self.pulls.new_checks.clone(),
             changes_requested: None,
-            merge_state: MergeState::Unknown,
+            mergeable: None,
             draft: spec.draft,
         };
         let entry = Entry { pull, title: spec.title.clone(), body: spec.body.clone() };
@@ -175,7 +175,7 @@ impl State {
         if pull.state != PullState::Merged {
             pull.head_sha = self.repo.remote.get(&pull.head).cloned().or_else(|| pull.head_sha.take());
         }
-        pull.merge_state = MergeState::Unknown;
+        pull.mergeable = None;
         if pull.state == PullState::Open
             && let (Some(head), Some(base)) = (&pull.head_sha, self.repo.remote.get(&pull.base))
         {
@@ -184,12 +184,8 @@ impl State {
                 pull.merge_sha = Some(base.clone());
             } else {
                 let graph = &self.repo.graph;
-                let merged = merge_trees(&graph.common(base, head), &graph.tree(base), &graph.tree(head));
-                pull.merge_state = match merged {
-                    Err(_) => MergeState::Dirty,
-                    Ok(_) if pull.draft => MergeState::Blocked("it is a draft".to_owned()),
-                    Ok(_) => MergeState::Clean,
-                };
+                pull.mergeable =
+                    Some(merge_trees(&graph.common(base, head), &graph.tree(base), &graph.tree(head)).is_ok());
             }
         }
         Ok(pull.clone())

@@ -58,6 +58,10 @@ impl VcsHarness for MockVcsHarness {
         self.repository().stage(worktree, path);
     }
 
+    async fn nest(&self, worktree: &Utf8Path, path: &str, content: &str) {
+        self.repository().nest(worktree, path, content);
+    }
+
     async fn commit(&self, worktree: &Utf8Path, message: &str) -> Sha {
         self.repository().commit(worktree, message).expect("the worktree exists")
     }

@@ -132,7 +132,7 @@ impl Repo {
                 .merge(&merge)
                 .map_err(|files| VcsError::Conflict { with: predecessor.task.to_string(), files })?;
         }
-        let prepared = Prepared { base, start: start.clone() };
+        let prepared = Prepared { base, start: start.clone(), unfilled: Vec::new() };
         let worktree = Worktree::at(&spec.branch, &start, &self.graph.tree(&start));
         self.worktrees.insert(spec.worktree.clone(), worktree);
         self.local.insert(spec.branch.clone(), start);
@@ -194,7 +194,8 @@ impl Repo {
         let committed = self.graph.tree(&head);
         let worktree = self.worktree(&spec.worktree)?;
         let dirt = worktree.dirt(&committed);
-        let covered = dirt.untracked.into_iter().filter(|path| spec.files.covers(path));
+        let stubborn = worktree.stubborn.clone();
+        let covered = dirt.untracked.into_iter().filter(|path| spec.files.covers(path) && !stubborn.contains(path));
         for path in dirt.tracked.into_iter().chain(covered) {
             match worktree.files.get(&path) {
                 Some(content) => worktree.index.insert(path, content.clone()),

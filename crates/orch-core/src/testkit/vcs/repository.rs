@@ -82,6 +82,22 @@ impl MockRepository {
         state.repo.graph.node(head)?.parents.first().cloned()
     }
 
+    /// Makes a repository inside a worktree, with a file `inside.txt` in a commit that nobody else has.
+    pub fn nest(&self, worktree: &Utf8Path, path: &str, content: &str) {
+        self.within(worktree, |tree| tree.nested.insert(path.to_owned(), content.to_owned()));
+    }
+
+    /// Removes a repository inside a worktree.
+    pub fn unnest(&self, worktree: &Utf8Path, path: &str) {
+        self.within(worktree, |tree| tree.nested.remove(path));
+    }
+
+    /// Writes a file that no commit made for the agent takes.
+    pub fn write_stubborn(&self, worktree: &Utf8Path, path: &str) {
+        self.write(worktree, path, "stays\n");
+        self.within(worktree, |tree| tree.stubborn.push(path.to_owned()));
+    }
+
     /// Detaches a worktree's HEAD.
     pub fn detach(&self, worktree: &Utf8Path) {
         self.within(worktree, |tree| tree.branch = None);

@@ -30,7 +30,7 @@ impl MockRepository {
         let (parents, tree) = (vec![prepared.start.clone()], repo.graph.tree(&prepared.start));
         let start = repo.graph.add(Node { parents, tree, message: format!("start {salt}"), at });
         repo.move_to(&spec.worktree, &start);
-        let moved = Prepared { base: prepared.base.clone(), start };
+        let moved = Prepared { base: prepared.base.clone(), start, unfilled: Vec::new() };
         repo.remember(&spec.task, moved.clone(), &spec.branch, &spec.worktree);
         moved
     }

@@ -4,7 +4,10 @@ use globset::Glob;
 
 use super::graph::Tree;
 use crate::base::id::{BranchName, Sha};
-use crate::ports::Dirt;
+use crate::ports::{Dirt, Nested};
+
+/// The one file of every simulated repository inside a worktree.
+pub(super) const NESTED: &str = "inside.txt";
 
 #[derive(Debug, Clone)]
 pub(super) struct Worktree {
@@ -13,6 +16,10 @@ pub(super) struct Worktree {
     pub(super) index: Tree,
     pub(super) files: Tree,
     pub(super) operation: Option<String>,
+    /// Repositories inside it whose work is nowhere else, and what they hold.
+    pub(super) nested: Tree,
+    /// Files that no commit of orch's takes.
+    pub(super) stubborn: Vec<String>,
 }
 
 impl Worktree {
@@ -23,6 +30,8 @@ impl Worktree {
             index: tree.clone(),
             files: tree.clone(),
             operation: None,
+            nested: Tree::default(),
+            stubborn: Vec::new(),
         }
     }
 
@@ -41,13 +50,19 @@ impl Worktree {
             tracked: known.into_iter().filter(changed).cloned().collect(),
             untracked: unknown.into_iter().filter(|path| !self.ignores(path)).cloned().collect(),
             operation: self.operation.clone(),
+            nested: self
+                .nested
+                .keys()
+                .map(|path| Nested { path: path.clone(), why: "its commits are only here".to_owned() })
+                .collect(),
         }
     }
 
     /// All files as a commit of everything would have them.
     pub(super) fn everything(&self) -> Tree {
         let kept = |path: &String| self.index.contains_key(path) || !self.ignores(path);
-        self.files.iter().filter(|(path, _)| kept(path)).map(|(path, text)| (path.clone(), text.clone())).collect()
+        let files = self.files.iter().filter(|(path, _)| kept(path)).map(|(path, text)| (path.clone(), text.clone()));
+        files.chain(self.nested.iter().map(|(path, text)| (format!("{path}/{NESTED}"), text.clone()))).collect()
     }
 
     /// Moves the checkout to a commit; files outside both trees stay.

@@ -94,3 +94,13 @@ pub(super) async fn saved_work_outlives_its_worktree<H: VcsHarness>(h: &H) -> Ca
     }
     HOLDS
 }
+
+pub(super) async fn remove_refuses_repositories_inside<H: VcsHarness>(h: &H) -> CaseResult {
+    let vcs = h.fresh().await;
+    let desk = desk(h, &vcs, "t1").await?;
+    h.nest(&desk.path, "app", "precious\n").await;
+    let refused = vcs.remove(&desk.remove_spec(false)).await;
+    ensure_matches!(refused, Err(VcsError::Unsafe { .. }), "remove of a worktree with a repository inside");
+    ensure!(!desk.work(&vcs).await?.dirt.nested.is_empty(), "the repository inside is gone");
+    HOLDS
+}

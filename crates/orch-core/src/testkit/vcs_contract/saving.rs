@@ -126,3 +126,13 @@ pub(super) async fn save_of_a_detached_head<H: VcsHarness>(h: &H) -> CaseResult 
     ensure_eq!(h.show(&dirty.sha, "notes.txt").await.as_deref(), Some("draft\n"), "an untracked file as saved");
     HOLDS
 }
+
+pub(super) async fn save_keeps_repositories_inside<H: VcsHarness>(h: &H) -> CaseResult {
+    let vcs = h.fresh().await;
+    let desk = desk(h, &vcs, "t1").await?;
+    h.nest(&desk.path, "app", "precious\n").await;
+    let first = saved(&vcs, &desk, 1).await?;
+    ensure_eq!(h.show(&first.sha, "app/inside.txt").await.as_deref(), Some("precious\n"), "a file in it as saved");
+    ensure_eq!(saved(&vcs, &desk, 1).await?, first, "the same saved again");
+    HOLDS
+}

@@ -122,3 +122,14 @@ pub(super) async fn work_of_a_missing_worktree_is_missing<H: VcsHarness>(h: &H) 
     ensure_matches!(vcs.work(&spec).await, Err(VcsError::Missing { .. }), "work in no worktree");
     HOLDS
 }
+
+pub(super) async fn work_shows_repositories_inside<H: VcsHarness>(h: &H) -> CaseResult {
+    let vcs = h.fresh().await;
+    let desk = desk(h, &vcs, "t1").await?;
+    h.nest(&desk.path, "app", "precious\n").await;
+    let dirt = desk.work(&vcs).await?.dirt;
+    let nested: Vec<&str> = dirt.nested.iter().map(|nested| nested.path.as_str()).collect();
+    ensure_eq!(nested, ["app"], "repositories inside");
+    ensure_eq!(dirt.untracked, [""; 0], "untracked files");
+    HOLDS
+}
