@@ -14,6 +14,7 @@ mod save;
 mod status;
 mod submodules;
 mod sync;
+mod tree;
 mod work;
 mod worktrees;
 
@@ -88,6 +89,8 @@ pub struct GitVcs {
     /// How many `making` lets in at once.
     makers: u32,
     paths: PathLocks,
+    /// The trees of merges that were asked about.
+    foretold: Mutex<BTreeMap<(Sha, Sha), Option<Sha>>>,
 }
 
 impl GitVcs {
@@ -130,6 +133,7 @@ impl GitVcs {
             making: Semaphore::new(makers as usize),
             makers,
             paths: PathLocks::default(),
+            foretold: Mutex::default(),
         })
     }
 
@@ -236,6 +240,14 @@ impl Vcs for GitVcs {
 
     async fn contains(&self, ancestor: &Sha, descendant: &Sha) -> Result<bool, VcsError> {
         self.reaches(ancestor, descendant).await
+    }
+
+    async fn tree(&self, commit: &Sha) -> Result<Sha, VcsError> {
+        self.tree_of(commit).await
+    }
+
+    async fn merged_tree(&self, ours: &Sha, theirs: &Sha) -> Result<Option<Sha>, VcsError> {
+        self.foretell(ours, theirs).await
     }
 
     async fn remove(&self, spec: &RemoveSpec) -> Result<(), VcsError> {

@@ -28,7 +28,7 @@ pub(crate) async fn done(store: &SessionStore, id: LaunchId, facts: &SessionFact
     let Some(start) = &facts.head else { return Ok(None) };
     let Some((vcs, worktree)) = open(store, id, &facts.cwd, false).await? else { return Ok(None) };
     let branch = BranchName::parse("session").map_err(Failure::other)?;
-    let spec = WorkSpec { worktree, branch, start: start.clone(), ignore_untracked: false };
+    let spec = WorkSpec { worktree, branch, start: start.clone(), base: None, ignore_untracked: false };
     Ok(Some(vcs.work(&spec).await?))
 }
 

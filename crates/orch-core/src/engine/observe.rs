@@ -311,6 +311,7 @@ impl Orchestrator {
             worktree: self.worktree(id),
             branch: spec.branch.clone(),
             start: task.prepared.as_ref()?.start.clone(),
+            base: Some(self.config.base.clone()),
             ignore_untracked: verifies,
         })
     }

@@ -52,6 +52,13 @@ pub trait Vcs: Send + Sync {
     /// Whether `ancestor` is contained in `descendant`.
     async fn contains(&self, ancestor: &Sha, descendant: &Sha) -> Result<bool, VcsError>;
 
+    /// The tree of a commit: whatever their history, commits with equal trees hold the same files.
+    async fn tree(&self, commit: &Sha) -> Result<Sha, VcsError>;
+
+    /// The tree that a merge of two commits gives, with the merge base that history shows; `None` when they
+    /// conflict.
+    async fn merged_tree(&self, ours: &Sha, theirs: &Sha) -> Result<Option<Sha>, VcsError>;
+
     /// Removes a worktree and its local branch. An absent one is no error.
     async fn remove(&self, spec: &RemoveSpec) -> Result<(), VcsError>;
 }
@@ -102,6 +109,8 @@ pub struct WorkSpec {
     pub branch: BranchName,
     /// The commit that the work is measured from.
     pub start: Sha,
+    /// The branch that the work is for, if it is for one: what was merged from it is work of others.
+    pub base: Option<BranchName>,
     /// Untracked files known not to count as dirt: what `verify` left behind.
     pub ignore_untracked: bool,
 }
@@ -112,11 +121,14 @@ pub struct WorkSpec {
 pub struct Work {
     /// The commit checked out.
     pub head: Sha,
+    /// Its tree, as [`Vcs::tree`] tells it.
+    pub tree: Sha,
     /// The branch checked out; `None` when HEAD is detached.
     pub branch: Option<BranchName>,
     /// Commits over the start commit, oldest first, at most 200, merges of predecessors left out.
     pub commits: Vec<Commit>,
-    /// Files that differ between start and head, sorted, at most 1000.
+    /// Files that differ between start and head, sorted, at most 1000; those that are as a merge of others' work
+    /// brought them left out.
     pub changed: Vec<String>,
     /// What is not committed.
     pub dirt: Dirt,

@@ -24,6 +24,8 @@ pub enum Operation {
     Push,
     RemoteTip,
     Contains,
+    Tree,
+    MergedTree,
     Remove,
     Open,
     Find,

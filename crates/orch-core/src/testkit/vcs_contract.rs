@@ -7,6 +7,7 @@ mod publishing;
 mod removing;
 mod saving;
 mod syncing;
+mod trees;
 mod working;
 
 use async_trait::async_trait;
@@ -146,6 +147,10 @@ async fn run<H: VcsHarness>(harness: &H, only: Option<&str>) -> Result<Report, C
         syncing::sync_of_a_squashed_predecessor_uses_the_merge_base,
         syncing::sync_never_overwrites_uncommitted_work,
         syncing::sync_leaves_a_pushed_tip_behind,
+        trees::trees_are_equal_where_files_are,
+        trees::merged_tree_is_what_a_sync_makes,
+        trees::merged_tree_tells_conflicts,
+        trees::tree_of_an_unknown_commit_is_missing,
         publishing::push_publishes_exactly_one_commit,
         publishing::push_again_is_done,
         publishing::push_never_forces,

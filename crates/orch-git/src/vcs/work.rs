@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use orch_core::{BranchName, Commit, Sha, Timestamp, VcsError, Work, WorkSpec};
 
 use super::GitVcs;
@@ -10,6 +12,13 @@ const COMMITS: usize = 200;
 /// The most files in each list of evidence.
 const FILES: usize = 1000;
 
+/// A merge that brought work of others.
+struct TakenIn {
+    before: Sha,
+    merged: Sha,
+    tip: Sha,
+}
+
 impl GitVcs {
     pub(super) async fn see_work(&self, spec: &WorkSpec) -> Result<Work, VcsError> {
         let checkout = self.checkout(&spec.worktree).await?;
@@ -20,10 +29,12 @@ impl GitVcs {
         // Git would show nothing of them but their name.
         dirt.untracked.retain(|path| !path.ends_with('/'));
         let head = status.head.ok_or_else(|| VcsError::Missing { what: format!("a commit in {}", spec.worktree) })?;
-        let (commits, last_commit_at) = self.own_commits(&checkout, &spec.start, &head).await?;
+        let taken = self.taken_in(&checkout, spec, &head).await?;
+        let (commits, last_commit_at) = self.own_commits(&checkout, &spec.start, &head, &taken).await?;
         Ok(Work {
             branch: status.branch.and_then(|name| BranchName::parse(&name).ok()),
-            changed: self.changed_files(&checkout, &spec.start, &head).await?,
+            changed: self.changed_files(&checkout, &spec.start, &head, &taken).await?,
+            tree: self.tree_of(&head).await?,
             head,
             commits,
             dirt,
@@ -31,25 +42,53 @@ impl GitVcs {
         })
     }
 
-    /// Commits over the start, oldest first, and the time of the newest. What our own merges brought in is not
-    /// work of this task.
+    /// The merges on the branch that brought work of others: orch's own, and an agent's of the base.
+    async fn taken_in(&self, checkout: &Checkout, spec: &WorkSpec, head: &Sha) -> Result<Vec<TakenIn>, VcsError> {
+        if spec.start == *head {
+            return Ok(Vec::new());
+        }
+        self.existing(&spec.start).await?;
+        let range = format!("{}..{head}", spec.start);
+        let format = format!("--format=%H %P%x00%(trailers:key={TRAILER},valueonly)%x00");
+        let output = checkout.repo.read(["log", "--first-parent", "--merges", &format, &range]).ok().await?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let fields: Vec<&str> = text.split('\0').collect();
+        let base = match &spec.base {
+            Some(base) if fields.len() > 1 => self.repo.commit_of(&self.remote_ref(base)).await?,
+            _ => None,
+        };
+        let mut taken = Vec::new();
+        for merge in fields.chunks_exact(2) {
+            let shas: Vec<Sha> = merge[0].split_whitespace().filter_map(|sha| Sha::parse(sha).ok()).collect();
+            let [merged, before, tips @ ..] = shas.as_slice() else { continue };
+            let ours = !merge[1].trim().is_empty();
+            for tip in tips {
+                let of_the_base = match &base {
+                    Some(base) if !ours => self.reaches(tip, base).await?,
+                    _ => false,
+                };
+                if ours || of_the_base {
+                    taken.push(TakenIn { before: before.clone(), merged: merged.clone(), tip: tip.clone() });
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Commits over the start, oldest first, and the time of the newest. What merges brought in is not work
+    /// of this task.
     async fn own_commits(
         &self,
         checkout: &Checkout,
         start: &Sha,
         head: &Sha,
+        taken: &[TakenIn],
     ) -> Result<(Vec<Commit>, Option<Timestamp>), VcsError> {
         if start == head {
             return Ok((Vec::new(), None));
         }
-        self.existing(start).await?;
         let range = format!("{start}..{head}");
-        let ours = format!("--grep=^{TRAILER}: ");
-        let merges =
-            checkout.repo.read(["rev-list", "--first-parent", "--merges", "--parents", &ours, &range]).ok().await?;
-        let brought = merges.lines();
-        let brought = brought.iter().flat_map(|line| line.split(' ').skip(2)).map(|parent| format!("^{parent}"));
-        let brought: Vec<String> = brought.collect();
+        let brought: Vec<String> = taken.iter().map(|taken| format!("^{}", taken.tip)).collect();
         let count = format!("--max-count={COMMITS}");
         let output = checkout
             .repo
@@ -69,14 +108,35 @@ impl GitVcs {
         Ok((commits, newest))
     }
 
-    async fn changed_files(&self, checkout: &Checkout, start: &Sha, head: &Sha) -> Result<Vec<String>, VcsError> {
+    /// Files that differ between start and head, but those that are as a merge brought them.
+    async fn changed_files(
+        &self,
+        checkout: &Checkout,
+        start: &Sha,
+        head: &Sha,
+        taken: &[TakenIn],
+    ) -> Result<Vec<String>, VcsError> {
         if start == head {
             return Ok(Vec::new());
         }
-        let args = ["diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff", "--end-of-options"];
-        let mut names = checkout.repo.read(args).args([start.as_str(), head.as_str()]).ok().await?.names();
+        let mut names = differing(checkout, start, head).await?;
+        for taken in taken {
+            let touched: BTreeSet<String> =
+                differing(checkout, &taken.before, &taken.merged).await?.into_iter().collect();
+            if touched.is_empty() {
+                continue;
+            }
+            let own: BTreeSet<String> = differing(checkout, &taken.tip, head).await?.into_iter().collect();
+            names.retain(|name| !touched.contains(name) || own.contains(name));
+        }
         names.sort();
         names.truncate(FILES);
         Ok(names)
     }
+}
+
+/// Files that differ between two commits.
+async fn differing(checkout: &Checkout, one: &Sha, other: &Sha) -> Result<Vec<String>, VcsError> {
+    let args = ["diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff", "--end-of-options"];
+    Ok(checkout.repo.read(args).args([one.as_str(), other.as_str()]).ok().await?.names())
 }

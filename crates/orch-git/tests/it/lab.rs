@@ -167,6 +167,7 @@ impl Lab {
             worktree: self.tree(id),
             branch: branch(&format!("task/{id}")),
             start: start.clone(),
+            base: Some(branch("main")),
             ignore_untracked: false,
         }
     }

@@ -3,7 +3,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use orch_core::{SyncSource, SyncSpec, Vcs, VcsError};
 
-use crate::lab::{Lab, branch, git, head, raw_git, sha, write};
+use crate::lab::{Lab, branch, commit, git, head, raw_git, sha, write};
 
 #[tokio::test]
 async fn evidence_lists_commits_files_and_dirt() {
@@ -133,4 +133,25 @@ async fn containment_is_told_both_ways() {
     for (ancestor, descendant, expected) in cases {
         assert_eq!(lab.vcs.contains(ancestor, descendant).await, Ok(expected));
     }
+}
+
+#[tokio::test]
+async fn what_a_merge_of_the_base_brought_is_others_work() {
+    let lab = Lab::new().await;
+    let start = lab.prepare("t1").await.start;
+    let tree = lab.tree("t1");
+    commit(&tree, "mine", "1\n", "mine");
+    lab.move_base("theirs", "1\n");
+    lab.move_base("both", "theirs\n");
+    lab.vcs.base_tip(&branch("main")).await.expect("the base");
+    git(&tree, &["merge", "--quiet", "--no-edit", "refs/remotes/origin/main"]);
+    commit(&tree, "both", "both\n", "mine again");
+    git(&tree, &["checkout", "--quiet", "-b", "helper"]);
+    commit(&tree, "helped", "1\n", "a helper's");
+    git(&tree, &["checkout", "--quiet", "task/t1"]);
+    git(&tree, &["merge", "--quiet", "--no-ff", "--no-edit", "helper"]);
+    let work = lab.work("t1", &start).await;
+    assert_eq!(work.changed, ["both", "helped", "mine"]);
+    let subjects: Vec<&str> = work.commits.iter().map(|commit| commit.subject.as_str()).collect();
+    assert_eq!(subjects, ["mine", "mine again", "a helper's"]);
 }

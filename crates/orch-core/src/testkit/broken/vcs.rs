@@ -56,6 +56,10 @@ super::defects!(
         CallsLostPushesDone = "push_to_an_unreachable_remote_may_be_tried_again",
         /// A remote's branch is where it was seen first.
         RemembersRemoteTips = "remote_tips_are_as_the_remote_has_them",
+        /// A tree is known by the commit that has it.
+        TakesCommitsForTrees = "trees_are_equal_where_files_are",
+        /// In a conflict one side wins unsaid.
+        MergesOverConflicts = "merged_tree_tells_conflicts",
         /// Removing always discards.
         RemoveDiscards = "remove_refuses_uncommitted_work",
         /// Removing drops what was saved.
@@ -245,6 +249,18 @@ impl Vcs for BrokenVcs {
 
     async fn contains(&self, ancestor: &Sha, descendant: &Sha) -> Result<bool, VcsError> {
         self.inner.contains(ancestor, descendant).await
+    }
+
+    async fn tree(&self, commit: &Sha) -> Result<Sha, VcsError> {
+        let tree = self.inner.tree(commit).await?;
+        Ok(if self.has(VcsDefect::TakesCommitsForTrees) { commit.clone() } else { tree })
+    }
+
+    async fn merged_tree(&self, ours: &Sha, theirs: &Sha) -> Result<Option<Sha>, VcsError> {
+        match self.inner.merged_tree(ours, theirs).await? {
+            None if self.has(VcsDefect::MergesOverConflicts) => self.inner.tree(ours).await.map(Some),
+            merged => Ok(merged),
+        }
     }
 
     async fn remove(&self, spec: &RemoveSpec) -> Result<(), VcsError> {

@@ -52,6 +52,26 @@ impl Graph {
         self.node(sha).map(|node| node.tree.clone()).unwrap_or_default()
     }
 
+    /// The id of a commit's tree.
+    pub(in crate::testkit) fn tree_id(&self, sha: &Sha) -> Option<Sha> {
+        self.node(sha).map(|node| tree_id(&node.tree))
+    }
+
+    /// The merges of others' work on the way from `start` to `head`: what each was made of, and what it took in.
+    pub(in crate::testkit) fn taken_in(&self, start: &Sha, head: &Sha) -> Vec<(&Tree, &Tree, &Tree)> {
+        let (mut taken, mut at) = (Vec::new(), Some(head.clone()));
+        while let Some(sha) = at.take_if(|sha| !self.contains(sha, start)) {
+            let Some(node) = self.node(&sha) else { break };
+            if let [first, tip] = node.parents.as_slice()
+                && let (Some(first), Some(tip)) = (self.node(first), self.node(tip))
+            {
+                taken.push((&first.tree, &node.tree, &tip.tree));
+            }
+            at = node.parents.first().cloned();
+        }
+        taken
+    }
+
     /// The commit and all that it contains.
     pub(in crate::testkit) fn history(&self, sha: &Sha) -> BTreeSet<Sha> {
         let (mut seen, mut open) = (BTreeSet::new(), BTreeSet::new());
@@ -201,6 +221,12 @@ pub(in crate::testkit) fn merge_trees(base: &Tree, ours: &Tree, theirs: &Tree) -
         }
     }
     if conflicts.is_empty() { Ok(merged) } else { Err(conflicts) }
+}
+
+/// The id of a tree.
+pub(in crate::testkit) fn tree_id(tree: &Tree) -> Sha {
+    let files = tree.iter().map(|(path, content)| format!("{path}\0{}\0{content}\n", content.len()));
+    digest(&files.collect::<Vec<_>>().concat())
 }
 
 fn digest(text: &str) -> Sha {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use camino::Utf8Path;
 
-use super::graph::{Merge, Node};
+use super::graph::{Merge, Node, merge_trees, tree_id};
 use super::worktree::Worktree;
 use super::{Made, Repo};
 use crate::base::id::{BranchName, Sha, TaskId};
@@ -92,6 +92,19 @@ impl Vcs for MockVcs {
         self.perform(Operation::Contains, &subject, |repo, _| Ok(repo.graph.contains(ancestor, descendant)))
     }
 
+    async fn tree(&self, commit: &Sha) -> Result<Sha, VcsError> {
+        self.perform(Operation::Tree, commit.as_str(), |repo, _| repo.tree(commit))
+    }
+
+    async fn merged_tree(&self, ours: &Sha, theirs: &Sha) -> Result<Option<Sha>, VcsError> {
+        let subject = format!("{ours} {theirs}");
+        self.perform(Operation::MergedTree, &subject, |repo, _| {
+            let (_, _, graph) = (repo.tree(ours)?, repo.tree(theirs)?, &repo.graph);
+            let merged = merge_trees(&graph.common(ours, theirs), &graph.tree(ours), &graph.tree(theirs));
+            Ok(merged.ok().map(|tree| tree_id(&tree)))
+        })
+    }
+
     async fn remove(&self, spec: &RemoveSpec) -> Result<(), VcsError> {
         self.perform(Operation::Remove, spec.task.as_str(), |repo, _| repo.remove(spec))
     }
@@ -101,6 +114,10 @@ impl Repo {
     fn fetch(&mut self, base: &BranchName) -> Result<Sha, VcsError> {
         self.remote.fetch();
         self.remote.get(base).cloned().ok_or_else(|| VcsError::Missing { what: format!("branch {base}") })
+    }
+
+    fn tree(&self, commit: &Sha) -> Result<Sha, VcsError> {
+        self.graph.tree_id(commit).ok_or_else(|| VcsError::Missing { what: format!("commit {commit}") })
     }
 
     fn prepare(&mut self, spec: &PrepareSpec) -> Result<Prepared, VcsError> {
@@ -145,6 +162,10 @@ impl Repo {
         let (was, is) = (self.graph.tree(&spec.start), self.graph.tree(&worktree.head));
         let mut changed: Vec<String> =
             was.keys().chain(is.keys()).filter(|path| was.get(*path) != is.get(*path)).cloned().collect();
+        for (before, merge, tip) in self.graph.taken_in(&spec.start, &worktree.head) {
+            let brought = |path: &String| before.get(path) != merge.get(path) && is.get(path) == tip.get(path);
+            changed.retain(|path| !brought(path));
+        }
         changed.sort();
         changed.dedup();
         let commits = self.graph.own_commits(&spec.start, &worktree.head);
@@ -154,6 +175,7 @@ impl Repo {
         }
         Ok(Work {
             head: worktree.head.clone(),
+            tree: tree_id(&is),
             branch: worktree.branch.clone(),
             changed,
             dirt,

@@ -70,6 +70,7 @@ impl Desk {
             worktree: self.path.clone(),
             branch: self.branch.clone(),
             start: self.start.clone(),
+            base: BranchName::parse("main").ok(),
             ignore_untracked: false,
         }
     }

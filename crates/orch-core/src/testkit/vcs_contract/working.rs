@@ -46,6 +46,7 @@ pub(super) async fn work_leaves_out_what_was_merged_in<H: VcsHarness>(h: &H) -> 
     let work = desk.work(&vcs).await?;
     let found: Vec<_> = work.commits.iter().map(|commit| commit.sha.clone()).collect();
     ensure_eq!(found, [own], "own commits after a merge of the base");
+    ensure_eq!(work.changed, ["src/a.txt"], "files that it changed itself");
     HOLDS
 }
 
