@@ -1,5 +1,6 @@
 //! Agents: how they are started, what they are told, and what is seen of them means.
 
+pub(crate) mod feedback;
 pub(crate) mod profile;
 pub(crate) mod prompt;
 pub(crate) mod screen;

@@ -141,6 +141,13 @@ wire_enum!(
     }
 );
 
+impl Signal {
+    /// Whether verified work comes back to its agent: what is said of it is kept until it is verified anew.
+    pub const fn sends_back(self) -> bool {
+        matches!(self, Self::ChecksFailed | Self::ChangesRequested | Self::Conflict)
+    }
+}
+
 /// A signal with what the policy may know of its task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -7,6 +7,7 @@
 mod executor;
 mod failure;
 mod forge;
+mod review;
 mod vcs;
 
 pub use executor::{
@@ -14,7 +15,8 @@ pub use executor::{
     LaunchSpec, Launched, ProcessId, ScreenView, SessionInfo, SessionInput, SessionState,
 };
 pub use failure::{Failure, FailureKind};
-pub use forge::{Checks, Forge, ForgeError, MergeMethod, MergeSpec, Pull, PullChange, PullSpec, PullState};
+pub use forge::{Forge, ForgeError, MergeMethod, MergeSpec, Pull, PullChange, PullSpec, PullState};
+pub use review::{Check, CheckState, Checks, Comment, Review, ReviewState};
 pub use vcs::{
     Commit, CommitSpec, Dirt, LeftTip, Nested, Predecessor, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec,
     Saved, SyncSource, SyncSpec, Vcs, VcsError, Work, WorkSpec,

@@ -111,8 +111,6 @@ pub fn fence(text: &str, label: &str) -> String {
     format!("{ticks}{}\n{text}{end}{ticks}", plain_label(label))
 }
 
-/// Whether a character is invisible or moves others: control and format characters, bidirectional
-/// controls, zero-width ones, fillers, line separators, tags and the rarer variation selectors.
 /// A line with every number in it alike, so that lines which differ by a clock or a count are the same.
 pub(crate) fn masked(line: &str) -> String {
     let mut masked = String::with_capacity(line.len());
@@ -125,6 +123,8 @@ pub(crate) fn masked(line: &str) -> String {
     masked
 }
 
+/// Whether a character is invisible or moves others: control and format characters, bidirectional
+/// controls, zero-width ones, fillers, line separators, tags and the rarer variation selectors.
 fn is_hidden(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,
@@ -211,6 +211,53 @@ fn plain_label(label: &str) -> String {
 pub(crate) fn one_line(text: &str) -> String {
     let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
     clean(&line, 240)
+}
+
+/// The first whole lines of a text, in at most so many bytes; where something was cut, a mark says so.
+pub(crate) fn first_lines(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    let mut lines = text.lines();
+    for line in lines.by_ref() {
+        if kept.len() + line.len() >= most {
+            break;
+        }
+        kept.push_str(line);
+        kept.push('\n');
+    }
+    if kept.is_empty() {
+        kept = text
+            .chars()
+            .scan(0, |size, c| {
+                *size += c.len_utf8();
+                (*size <= most).then_some(c)
+            })
+            .collect();
+        return format!("{kept}…\n[the rest is left out]");
+    }
+    format!("{kept}[{} more lines are left out]", lines.count() + 1)
+}
+
+/// The last whole lines of a text, in at most so many bytes; where something was cut, a mark says so.
+pub(crate) fn last_lines(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let mut from = text.len();
+    let mut count = 0;
+    for line in text.split_inclusive('\n').rev() {
+        if text.len() - from + line.len() > most {
+            break;
+        }
+        (from, count) = (from - line.len(), count + 1);
+    }
+    if count == 0 {
+        let from = (text.len() - most..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+        return format!("[the beginning is left out]\n…{}", &text[from..]);
+    }
+    format!("[{} lines before these are left out]\n{}", text.split_inclusive('\n').count() - count, &text[from..])
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::journal::effect::{Effect, Look};
 use crate::journal::record::{Evidence, Record, StatusRecord, Verdict};
 use crate::plan::spec::{Plan, TaskSpec};
 use crate::plan::status::Status;
-use crate::ports::{Checks, MergeMethod, MergeSpec, PullChange, PullState, SyncSource, SyncSpec};
+use crate::ports::{Checks, MergeMethod, MergeSpec, PullChange, PullState, Review, SyncSource, SyncSpec};
 use crate::state::TaskState;
 
 impl Orchestrator {
@@ -157,25 +157,22 @@ impl Orchestrator {
             }
             return;
         }
-        if let Checks::Failed(what) = &pull.checks {
-            return self.judge_pull(
-                pass,
-                id,
-                Signal::ChecksFailed,
-                "checks",
-                &format!("a required check failed: {what}"),
-                &seen,
-            );
+        if pull.checks() == Checks::Failed {
+            let failed: Vec<&str> =
+                pull.check_runs.iter().filter(|it| it.is_against()).map(|it| it.name.as_str()).collect();
+            let detail = match failed.as_slice() {
+                [only] => format!("a required check failed: {only}"),
+                several => format!("required checks failed: {}", several.join(", ")),
+            };
+            return self.judge_pull(pass, id, Signal::ChecksFailed, "checks", &detail, &seen);
         }
-        if let Some(what) = pull.changes_requested.as_ref().filter(|what| task.heeded.as_ref() != Some(what)) {
-            self.judge_pull(
-                pass,
-                id,
-                Signal::ChangesRequested,
-                "review",
-                &format!("changes were requested: {what}"),
-                &seen,
-            );
+        let new = |review: &&Review| review.trusted && !task.heeded.contains(&review.id);
+        if let Some(review) = pull.reviews.iter().filter(new).find(|review| review.asks_for_changes()) {
+            let detail = format!("changes were requested: {}", gist(review));
+            let mut pull = pull.clone();
+            pull.reviews.retain(|review| new(&review));
+            let seen = SeenPull { pull: Some(pull), ..seen };
+            self.judge_pull(pass, id, Signal::ChangesRequested, "review", &detail, &seen);
         }
     }
 
@@ -263,4 +260,11 @@ impl Orchestrator {
             self.state.tasks.get(edge.from()).is_some_and(|task| task.status != Status::Merged && !task.skipped)
         })
     }
+}
+
+/// A review in a line: what it says first.
+fn gist(review: &Review) -> &str {
+    let comments = review.comments.iter().map(|comment| comment.text.as_str());
+    let said = [review.text.as_str()].into_iter().chain(comments).find(|text| !text.trim().is_empty());
+    said.unwrap_or(review.author.as_str())
 }

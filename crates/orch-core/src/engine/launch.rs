@@ -8,7 +8,9 @@ use super::Orchestrator;
 use crate::agents::profile::{Placeholders, PromptVia};
 use crate::agents::prompt;
 use crate::base::id::{EffectId, LaunchId, TaskId};
+use crate::heal::Signal;
 use crate::journal::effect::{Effect, Purpose};
+use crate::journal::record::Verdict;
 use crate::ports::Fingerprint;
 
 /// Everything that is needed to perform a launch but the caller's environment.
@@ -117,8 +119,19 @@ impl Orchestrator {
             Purpose::Work | Purpose::Verify if resume && profile.resume.is_some() => {
                 prompt::commented(&prompt::go_on(spec), comment)
             }
-            Purpose::Work | Purpose::Verify => prompt::task(spec, task, plan, comment),
+            Purpose::Work | Purpose::Verify => {
+                let log = task.lesson.as_ref().and_then(|lesson| self.verify_log(id, lesson));
+                prompt::task(spec, task, plan, comment, log.as_deref())
+            }
         })
+    }
+}
+
+impl Orchestrator {
+    /// Where the output of the verify command is kept that a verdict is about, if it is about one.
+    fn verify_log(&self, id: &TaskId, verdict: &Verdict) -> Option<Utf8PathBuf> {
+        let of_verify = matches!(verdict.case.signal, Signal::VerifyFailed | Signal::VerifyTimedOut);
+        verdict.launch.filter(|_| of_verify).map(|launch| self.config.layout.verify_log(id, launch))
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{Orchestrator, Pass};
 use crate::agents::screen::{self, Complaint};
 use crate::base::id::{BranchName, LaunchId, TaskId};
+use crate::base::text::clean;
 use crate::engine::input::{Seen, SeenSession};
 use crate::heal::{Case, Signal};
 use crate::journal::effect::{Effect, Look, Purpose};
@@ -14,8 +15,12 @@ use crate::plan::spec::PushMode;
 use crate::ports::{Dirt, EndMode, ExitStatus, Work};
 use crate::state::TaskState;
 
-/// How many lines of output a verdict keeps.
+/// How many lines of output a verdict keeps of what ended well.
 const TAIL: usize = 20;
+/// How many lines of output a verdict keeps of what did not, and how many bytes.
+const WHOLE: (usize, usize) = (200, 16 * 1024);
+/// How many characters of a line.
+const LINE: usize = 1000;
 
 impl Orchestrator {
     pub(super) fn on_seen(&mut self, pass: &mut Pass<'_>, seen: Seen) {
@@ -201,7 +206,7 @@ impl Orchestrator {
         let mut case = self.case(id, signal, detail);
         (case.foreign_dirt, case.reset_at) = (foreign, reset_at);
         case.nested = work.dirt.nested.iter().map(ToString::to_string).collect();
-        let evidence = Evidence { exit, tail: bounded(tail), ..of_work(work) };
+        let evidence = Evidence { exit, tail: bounded(tail, exit), ..of_work(work) };
         self.judge(pass, id, launch, rule, evidence, case);
     }
 
@@ -236,7 +241,7 @@ impl Orchestrator {
             format!("{detail}; submodules are empty there: {unfilled}")
         };
         let case = self.case(id, signal, detail);
-        let evidence = Evidence { exit: Some(exit), tail: bounded(tail), ..of_work(work) };
+        let evidence = Evidence { exit: Some(exit), tail: bounded(tail, Some(exit)), ..of_work(work) };
         self.judge(pass, id, Some(launch), rule, evidence, case);
     }
 
@@ -327,9 +332,19 @@ fn of_work(work: Work) -> Evidence {
     }
 }
 
-fn bounded(mut tail: Vec<String>) -> Vec<String> {
-    tail.drain(..tail.len().saturating_sub(TAIL));
-    tail.iter().map(|line| crate::base::text::one_line(line)).collect()
+/// The end of an output: a few lines of what ended well, else what an agent needs to find the cause.
+fn bounded(mut tail: Vec<String>, exit: Option<ExitStatus>) -> Vec<String> {
+    let well = exit.is_none_or(|exit| exit.code == Some(0));
+    let (lines, mut room) = if well { (TAIL, usize::MAX) } else { WHOLE };
+    tail.drain(..tail.len().saturating_sub(lines));
+    let mut kept: Vec<String> = Vec::new();
+    for line in tail.iter().rev().map(|line| clean(line, LINE).replace('\n', " ")) {
+        let Some(left) = room.checked_sub(line.len()) else { break };
+        room = left;
+        kept.push(line);
+    }
+    kept.reverse();
+    kept
 }
 
 fn describe_dirt(dirt: &Dirt) -> String {

@@ -84,7 +84,8 @@ impl Orchestrator {
             }
             _ => format!("{}: {}", effect.name(), failure.message),
         };
-        let evidence = Evidence { message: Some(failure.message.clone()), ..Evidence::default() };
+        let files = failure.files.clone();
+        let evidence = Evidence { message: Some(failure.message.clone()), files, ..Evidence::default() };
         let case = self.case(id, signal, detail);
         Record::Verdict(Box::new(Verdict { launch: None, rule: effect.name().to_owned(), evidence, case }))
     }

@@ -12,8 +12,8 @@ use crate::engine::input::{Input, Seen, SeenPull, SeenSession};
 use crate::engine::{LaunchPlan, Orchestrator};
 use crate::journal::effect::{Effect, Look, Outcome};
 use crate::ports::{
-    EndSpec, Executor, ExitStatus, Forge, LaunchSpec, Launched, SaveSpec, SessionInfo, SessionState, Vcs, VcsError,
-    WorkSpec,
+    EndSpec, Executor, ExitStatus, Forge, LaunchSpec, Launched, Pull, SaveSpec, SessionInfo, SessionState, Vcs,
+    VcsError, WorkSpec,
 };
 use crate::ports::{Failure, FailureKind};
 
@@ -22,7 +22,7 @@ const PROOF: Millis = Millis(5000);
 /// The size of agents' terminals: dialogs of known agents wrap below 120x40.
 const TERMINAL: (u16, u16) = (120, 40);
 /// How many lines of an ended session's screen a look brings.
-const TAIL: usize = 20;
+const TAIL: usize = 200;
 
 /// The three ports.
 #[derive(Clone)]
@@ -139,9 +139,9 @@ impl Ports {
                 vcs.push(spec).await?;
                 Outcome::Ok
             }
-            Effect::OpenPull(spec) => Outcome::Pull(forge.open(spec).await?),
-            Effect::UpdatePull { number, change } => Outcome::Pull(forge.update(*number, change).await?),
-            Effect::MergePull(spec) => Outcome::Pull(forge.merge(spec).await?),
+            Effect::OpenPull(spec) => Outcome::Pull(forge.open(spec).await?.bounded()),
+            Effect::UpdatePull { number, change } => Outcome::Pull(forge.update(*number, change).await?.bounded()),
+            Effect::MergePull(spec) => Outcome::Pull(forge.merge(spec).await?.bounded()),
             Effect::Remove(spec) => {
                 vcs.remove(spec).await?;
                 Outcome::Ok
@@ -206,6 +206,7 @@ impl Ports {
         let said = |e: VcsError| e.to_string();
         let base_tip = self.vcs.base_tip(base).await.map_err(said)?;
         let pull = self.forge.find(std::slice::from_ref(head)).await.map_err(|e| e.to_string())?.pop();
+        let pull = pull.map(Pull::bounded);
         let (base_in_head, head_in_base) = match sha {
             None => (false, false),
             Some(sha) => (

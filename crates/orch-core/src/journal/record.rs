@@ -218,7 +218,7 @@ pub struct Evidence {
     /// How the process ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit: Option<ExitStatus>,
-    /// The last lines of its output, at most 20.
+    /// The last lines of its output: at most 20, or 200 where it did not end well.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tail: Vec<String>,
     /// The line of the screen that decided.
@@ -242,6 +242,9 @@ pub struct Evidence {
     /// What an effect or a forge said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// The files that do not merge.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
     /// The pull request as it was seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pull: Option<Pull>,

@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::{Check, Review};
 use crate::base::id::{BranchName, PullNumber, Sha};
 
 /// Where pull requests live.
@@ -58,10 +59,12 @@ pub struct Pull {
     pub state: PullState,
     /// The commit that it became, once merged.
     pub merge_sha: Option<Sha>,
-    /// What checks say.
-    pub checks: Checks,
-    /// What trusted reviewers asked for, if they did.
-    pub changes_requested: Option<String>,
+    /// The checks of its head; one that is expected and not reported yet is there and pending.
+    #[serde(default)]
+    pub check_runs: Vec<Check>,
+    /// The reviews that stand, oldest first.
+    #[serde(default)]
+    pub reviews: Vec<Review>,
     /// Whether it applies cleanly; `None` when unknown.
     pub mergeable: Option<bool>,
     /// Not ready to be merged yet.
@@ -78,20 +81,6 @@ pub enum PullState {
     Merged,
     /// Closed without a merge.
     Closed,
-}
-
-/// What required checks say of a pull request's head.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Checks {
-    /// The forge has none.
-    None,
-    /// Some still run.
-    Pending,
-    /// All passed.
-    Passed,
-    /// At least one required check failed; its name and bounded output.
-    Failed(String),
 }
 
 /// What to change of a pull request; absent fields stay.

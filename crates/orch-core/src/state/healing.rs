@@ -10,6 +10,9 @@ use crate::ports::{Fingerprint, SessionInput};
 impl TaskState {
     pub(super) fn remedy(&mut self, signal: Signal, remedy: &Remedy, reason: &str, awake: AwakeMs) {
         let verdict = self.unanswered.take();
+        if signal.sends_back() {
+            self.sent_back.clone_from(&verdict);
+        }
         let ends_session = !matches!(
             remedy,
             Remedy::Answer { .. }

@@ -53,6 +53,8 @@ pub struct TaskState {
     pub setback: Option<Box<Setback>>,
     /// A verdict that no remedy has answered yet.
     pub unanswered: Option<Verdict>,
+    /// What the forge or the base sent the work back for last, until it is verified anew.
+    pub sent_back: Option<Verdict>,
     /// What the last failed attempt came to: the retry context.
     pub lesson: Option<Verdict>,
     /// A person asked for the retry: what they may have put right is looked at before an agent starts.
@@ -94,8 +96,8 @@ pub struct TaskState {
     pub left: Option<Sha>,
     /// Its pull request when last changed or seen to change.
     pub pull: Option<Pull>,
-    /// The request for changes that a new attempt was begun for.
-    pub heeded: Option<String>,
+    /// The reviews that new attempts were begun for, by id.
+    pub heeded: BTreeSet<String>,
     /// Its work was seen in the base.
     pub in_base: bool,
     /// Tips of predecessors that its branch contains.
@@ -225,7 +227,7 @@ impl TaskState {
                 self.todo = None;
                 self.needs_human = false;
                 self.failures = 0;
-                self.lesson = None;
+                (self.lesson, self.sent_back) = (None, None);
             }
             Status::PrOpen => {
                 self.verified = change.sha.clone().or(self.verified.take());
@@ -264,7 +266,7 @@ impl TaskState {
         if let Some(pull) = &evidence.pull {
             self.pull = Some(pull.clone());
             if verdict.case.signal == Signal::ChangesRequested {
-                self.heeded.clone_from(&pull.changes_requested);
+                self.heeded.extend(pull.reviews.iter().map(|review| review.id.clone()));
             }
         }
         if evidence.head.is_some() {

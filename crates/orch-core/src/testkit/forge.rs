@@ -11,11 +11,11 @@ pub(super) use pulls::Pulls;
 use super::fault::Operation;
 use super::world::World;
 use crate::base::id::{BranchName, PullNumber};
-use crate::ports::{Checks, Forge, ForgeError, MergeMethod, MergeSpec, Pull, PullChange, PullSpec};
+use crate::ports::{Check, Forge, ForgeError, MergeMethod, MergeSpec, Pull, PullChange, PullSpec, Review, ReviewState};
 
 /// One connection to a [`World`]'s forge, which keeps the pull requests of the world's remote.
 ///
-/// Checks are [`Checks::None`] until a test says otherwise.
+/// It has no checks and no reviews until a test says otherwise.
 pub struct MockForge {
     world: World,
 }
@@ -42,18 +42,32 @@ impl MockForge {
     }
 
     /// Says what checks find; does nothing without such a pull request.
-    pub fn set_checks(&self, number: PullNumber, checks: Checks) {
-        self.world.lock().pulls.with(number, |pull| pull.checks = checks);
+    pub fn set_checks(&self, number: PullNumber, checks: impl IntoIterator<Item = Check>) {
+        self.world.lock().pulls.with(number, |pull| pull.check_runs = checks.into_iter().collect());
     }
 
     /// Says what checks find of pull requests that are opened from now on.
-    pub fn set_new_checks(&self, checks: Checks) {
-        self.world.lock().pulls.new_checks = checks;
+    pub fn set_new_checks(&self, checks: impl IntoIterator<Item = Check>) {
+        self.world.lock().pulls.new_checks = checks.into_iter().collect();
     }
 
-    /// Says what reviewers ask for; does nothing without such a pull request.
+    /// Lets a trusted reviewer ask for changes, or withdraw what was asked for; does nothing without such a
+    /// pull request.
     pub fn request_changes(&self, number: PullNumber, text: Option<&str>) {
-        self.world.lock().pulls.with(number, |pull| pull.changes_requested = text.map(str::to_owned));
+        let review = |text: &str| Review {
+            id: format!("review of {text}"),
+            author: "reviewer".to_owned(),
+            trusted: true,
+            state: ReviewState::ChangesRequested,
+            text: text.to_owned(),
+            comments: Vec::new(),
+        };
+        self.set_reviews(number, text.map(review));
+    }
+
+    /// Says which reviews stand; does nothing without such a pull request.
+    pub fn set_reviews(&self, number: PullNumber, reviews: impl IntoIterator<Item = Review>) {
+        self.world.lock().pulls.with(number, |pull| pull.reviews = reviews.into_iter().collect());
     }
 
     /// Closes an open pull request as a person would; does nothing to others.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use orch_core::{BranchName, Checks, ForgeError, Pull, PullNumber, PullState, Sha};
+use orch_core::{BranchName, ForgeError, Pull, PullNumber, PullState, Sha};
 
 use super::records::Record;
 use super::{LocalForge, from_git};
@@ -63,8 +63,8 @@ impl LocalForge {
             base: record.base.clone(),
             state: record.state,
             merge_sha: record.merge_sha.clone().filter(|_| record.state == PullState::Merged),
-            checks: Checks::None,
-            changes_requested: None,
+            check_runs: record.checks.clone(),
+            reviews: record.reviews(),
             mergeable,
             draft: record.draft,
         })

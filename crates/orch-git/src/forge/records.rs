@@ -2,7 +2,7 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 
 use camino::Utf8Path;
-use orch_core::{BranchName, ForgeError, PullChange, PullNumber, PullSpec, PullState, Sha};
+use orch_core::{BranchName, Check, Fingerprint, ForgeError, PullChange, PullNumber, PullSpec, PullState, Review, Sha};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -29,6 +29,12 @@ pub(super) struct Record {
     pub(super) merge_sha: Option<Sha>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) draft: bool,
+    /// What checks found, where something beside orch runs some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) checks: Vec<Check>,
+    /// What people said of it. Who may write this file is trusted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) reviews: Vec<Review>,
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
@@ -48,6 +54,16 @@ struct Document {
 }
 
 impl Record {
+    /// The reviews as the port has them: one without an id is told by what it says.
+    pub(super) fn reviews(&self) -> Vec<Review> {
+        let known = |review: &Review| {
+            let said = format!("{} {:?} {} {:?}", review.author, review.state, review.text, review.comments);
+            let id = if review.id.is_empty() { format!("{:x}", Fingerprint::of(&said).0) } else { review.id.clone() };
+            Review { id, trusted: true, ..review.clone() }
+        };
+        self.reviews.iter().map(known).collect()
+    }
+
     /// Takes over what is to change.
     pub(super) fn change(&mut self, change: &PullChange) {
         if let Some(base) = &change.base {
@@ -109,6 +125,8 @@ impl Records {
             head_sha: Some(spec.sha.clone()),
             merge_sha: None,
             draft: spec.draft,
+            checks: Vec::new(),
+            reviews: Vec::new(),
             rest: Map::new(),
         };
         self.document.pulls.push(record.clone());

@@ -1,7 +1,7 @@
 use std::fs;
 
 use orch_core::{
-    Forge, ForgeError, MergeMethod, MergeSpec, Pull, PullChange, PullNumber, PullSpec, PullState, Sha, Vcs,
+    Checks, Forge, ForgeError, MergeMethod, MergeSpec, Pull, PullChange, PullNumber, PullSpec, PullState, Sha, Vcs,
 };
 
 use crate::lab::{Lab, branch, commit, git, head, push_spec, raw_git, sha, write};
@@ -66,6 +66,27 @@ async fn a_pull_request_is_opened_found_and_merged_once() {
         "state": "merged", "headSha": tip, "mergeSha": tip_of_base,
     }]});
     assert_eq!(kept, expected);
+}
+
+#[tokio::test]
+async fn checks_and_reviews_in_the_file_are_seen_and_kept() {
+    let lab = Lab::new().await;
+    let forge = lab.forge().await;
+    let tip = lab.pushed("t1", "a", "1\n").await;
+    forge.open(&pull("t1", &tip)).await.expect("it opens");
+    let file = lab.root.join("pulls.json");
+    let mut pulls: serde_json::Value = serde_json::from_slice(&fs::read(&file).expect("a file")).expect("JSON");
+    pulls["pulls"][0]["checks"] = serde_json::json!([{"name": "ci", "state": "failed", "excerpt": "a.rs:1: no\n"}]);
+    pulls["pulls"][0]["reviews"] = serde_json::json!([{"author": "ann", "state": "changesRequested", "text": "no tabs",
+        "comments": [{"path": "src/a.rs", "line": 3, "text": "here"}]}]);
+    fs::write(&file, pulls.to_string()).expect("written");
+    let seen = forge.find(&[branch("task/t1")]).await.expect("found").remove(0);
+    assert_eq!((seen.checks(), seen.check_runs[0].excerpt.as_str()), (Checks::Failed, "a.rs:1: no\n"));
+    let review = &seen.reviews[0];
+    assert!(review.asks_for_changes() && !review.id.is_empty(), "{review:?}");
+    assert_eq!((review.comments[0].path.as_str(), review.comments[0].line), ("src/a.rs", Some(3)));
+    forge.update(PullNumber(1), &PullChange { draft: Some(true), ..PullChange::default() }).await.expect("updated");
+    assert_eq!(forge.find(&[branch("task/t1")]).await.expect("found")[0].reviews, seen.reviews);
 }
 
 #[tokio::test]

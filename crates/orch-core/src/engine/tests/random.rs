@@ -12,7 +12,7 @@ use crate::engine::Outlook;
 use crate::journal::record::UserVerb;
 use crate::plan::spec::{Gate, Plan, PushMode, SameFile};
 use crate::plan::status::Status;
-use crate::ports::{Checks, LaunchSpec, MergeMethod, Pull, PullState};
+use crate::ports::{Check, CheckState, LaunchSpec, MergeMethod, Pull, PullState, Review};
 use crate::state::{Session, TaskState};
 use crate::testkit::{Failure, Operation, Scenario, Script, Story, World};
 
@@ -318,7 +318,7 @@ fn blow(world: &World, weather: Weather) {
         }
         (Weather::PersonMerges, Some(pull)) => forge.merge_by_person(pull.number, MergeMethod::Merge),
         (Weather::PersonCloses, Some(pull)) => forge.close(pull.number),
-        (Weather::ChecksFail, Some(pull)) => forge.set_checks(pull.number, Checks::Failed("lint".to_owned())),
+        (Weather::ChecksFail, Some(pull)) => forge.set_checks(pull.number, [Check::new("lint", CheckState::Failed)]),
         (Weather::ChangesRequested, Some(pull)) => forge.request_changes(pull.number, Some("more tests")),
         (Weather::SomeonePushes, Some(pull)) => {
             world.repository().publish(&pull.head, &[("theirs.txt", "theirs")]);
@@ -333,7 +333,7 @@ fn ends(story: &Story) {
         let held = story.state.paused || task.paused;
         held && task.session.as_ref().is_some_and(Session::is_live)
     };
-    let waits = |pull: &Pull| pull.state == PullState::Open && pull.changes_requested.is_some();
+    let waits = |pull: &Pull| pull.state == PullState::Open && pull.reviews.iter().any(Review::asks_for_changes);
     let excused = story.state.tasks.values().any(idles) || story.world.forge().pulls().iter().any(waits);
     assert!(story.outlook != Outlook::Working || excused, "it does not end\n{story}");
 }

@@ -8,7 +8,7 @@ use crate::base::id::PullNumber;
 use crate::journal::record::{Record, UserVerb};
 use crate::plan::spec::{Gate, Plan, SameFile};
 use crate::plan::status::Status;
-use crate::ports::Checks;
+use crate::ports::{Check, CheckState};
 use crate::testkit::{Scenario, Script, Story};
 
 pub(super) const CASES: &[Case] = cases![
@@ -330,9 +330,9 @@ fn skipped_work_is_left_out_of_what_comes_after() {
 fn predecessor_is_skipped_under_a_stack() -> Scenario {
     let tasks = vec![task("t1", 0, &[], &[]), task("t2", 0, &[], &["t1"])];
     let scenario = play(plan(tasks), |_| good());
-    scenario.world().forge().set_new_checks(Checks::Pending);
+    scenario.world().forge().set_new_checks([Check::new("lint", CheckState::Pending)]);
     scenario
-        .at(mins(5), |world| world.forge().set_checks(PullNumber(2), Checks::Passed))
+        .at(mins(5), |world| world.forge().set_checks(PullNumber(2), [Check::new("lint", CheckState::Passed)]))
         .say(mins(10), Some("t1"), UserVerb::Skip)
         .horizon(mins(120))
 }

@@ -60,6 +60,21 @@ fn a_claim_that_does_not_hold_is_a_new_attempt() {
     ");
 }
 
+#[test]
+fn an_agent_is_told_what_the_verify_command_printed_and_where_the_rest_is() {
+    let lines: String = (1..=60).map(|n| format!("  test {n} failed\n")).collect();
+    let story = play(verified(one()), move |spec| match (is_verify(spec), spec.env["ORCH_ATTEMPT"].as_str()) {
+        (true, "1") => Script::new().print(&lines).exit(1),
+        (true, _) => Script::new().exit(0),
+        (false, _) => good(),
+    });
+    let story = story.run().expect("no cycle");
+    let prompt = story.world.read_file("/work/prompts/t1-2.md".into()).expect("a prompt");
+    let prompt = String::from_utf8_lossy(&prompt).into_owned();
+    assert!(prompt.contains("\n  test 1 failed\n") && prompt.contains("\n  test 60 failed\n"), "{prompt}");
+    assert!(prompt.contains("All of it is in /work/logs/t1-verify-"), "{prompt}");
+}
+
 fn verify_takes_too_long() -> Scenario {
     play(verified(one()), |spec| match (is_verify(spec), spec.env["ORCH_ATTEMPT"].as_str()) {
         (true, "1") => Script::new().print("testing").hang(),

@@ -3,21 +3,16 @@
 use std::collections::BTreeMap;
 
 use crate::base::id::{BranchName, PullNumber, Sha};
-use crate::ports::{Checks, ForgeError, MergeMethod, MergeSpec, Pull, PullChange, PullSpec, PullState};
+use crate::ports::{Check, ForgeError, MergeMethod, MergeSpec, Pull, PullChange, PullSpec, PullState};
 use crate::testkit::vcs::{Merge, Node, merge_trees};
 use crate::testkit::world::State;
 
+#[derive(Default)]
 pub(in crate::testkit) struct Pulls {
     by_number: BTreeMap<PullNumber, Entry>,
     /// The newest of each head.
     by_head: BTreeMap<BranchName, PullNumber>,
-    pub(super) new_checks: Checks,
-}
-
-impl Default for Pulls {
-    fn default() -> Self {
-        Self { by_number: BTreeMap::new(), by_head: BTreeMap::new(), new_checks: Checks::None }
-    }
+    pub(super) new_checks: Vec<Check>,
 }
 
 struct Entry {
@@ -70,8 +65,8 @@ impl State {
             base: spec.base.clone(),
             state: PullState::Open,
             merge_sha: None,
-            checks: self.pulls.new_checks.clone(),
-            changes_requested: None,
+            check_runs: self.pulls.new_checks.clone(),
+            reviews: Vec::new(),
             mergeable: None,
             draft: spec.draft,
         };

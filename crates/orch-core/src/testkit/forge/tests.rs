@@ -1,7 +1,7 @@
 //! The mock keeps the contract that it is used to test others with.
 
 use crate::base::id::BranchName;
-use crate::ports::{Checks, Forge, ForgeError, PullSpec};
+use crate::ports::{Check, CheckState, Checks, Forge, ForgeError, PullSpec};
 use crate::testkit::harness::{MockForgeHarness, block_on};
 use crate::testkit::{Failure, Operation, World, run_forge_contract};
 
@@ -30,9 +30,9 @@ fn checks_reviews_and_lost_answers_are_on_order() {
     assert!(matches!(block_on(forge.open(&spec)), Err(ForgeError::Unreachable { .. })));
     let pull = block_on(forge.open(&spec)).expect("open");
     assert_eq!(forge.pulls().len(), 1);
-    forge.set_checks(pull.number, Checks::Failed("test".to_owned()));
+    forge.set_checks(pull.number, [Check::new("test", CheckState::Failed)]);
     forge.request_changes(pull.number, Some("please"));
     let seen = block_on(forge.find(&[spec.head])).expect("find").remove(0);
-    assert_eq!((seen.checks, seen.changes_requested.as_deref()), (Checks::Failed("test".to_owned()), Some("please")));
+    assert_eq!((seen.checks(), seen.reviews[0].text.as_str()), (Checks::Failed, "please"));
     assert_eq!(forge.text(pull.number), Some(("title".to_owned(), "body".to_owned())));
 }
