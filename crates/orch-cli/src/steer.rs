@@ -321,7 +321,7 @@ async fn say(workdir: Workdir, task: Option<TaskId>, verb: UserVerb, json: bool)
     }
     let fleet = Fleet::open(workdir, Wishes::default()).await?;
     let said = vec![Input::User { task, verb }];
-    let (_, answers) = fleet.drive(Mode::Pass, said, &mut Progress::new(true), interrupted()).await?;
+    let (_, answers) = fleet.drive(Mode::Word, said, &mut Progress::new(true), interrupted()).await?;
     match answers.first() {
         Some(answer) => told(answer, json),
         None => Ok(Exit::Done),

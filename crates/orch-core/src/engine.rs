@@ -155,7 +155,7 @@ impl Orchestrator {
         let mut pass = Pass::new(now);
         let driver = self.driver_record(true, &now.boot);
         self.record(&mut pass, None, Record::Driver(driver));
-        self.eyes = Eyes::of(&self.state);
+        self.eyes = Eyes::of(&self.state, now);
         let mut redo = Vec::new();
         for id in left_open {
             let Some(open) = self.state.open.get(&id) else { continue };

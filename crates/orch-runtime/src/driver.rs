@@ -1,8 +1,10 @@
 //! The loop: what happened goes into the engine, records come out and are made durable, then effects
 //! are performed and things looked at.
 
+mod alarm;
 mod checkpoint;
 mod notices;
+mod requests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -10,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
 use orch_core::{
-    Effect, EffectId, Entry, ExecutorEvent, ExecutorKind, Failure, FailureKind, Input, Look, LookPlan, Manifest,
-    Orchestrator, Outcome, Outlook, Record, Refusal, Seen, Signal, Step, TaskId, UserVerb,
+    Effect, EffectId, Entry, Executor, ExecutorEvent, ExecutorKind, Failure, FailureKind, Input, Look, LookPlan,
+    Manifest, Orchestrator, Outcome, Outlook, Record, Refusal, Seen, Signal, Step,
 };
-use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::caught::caught;
 use crate::clock::SystemClock;
 use crate::control::Requests;
 use crate::edits::{AddError, edit_input};
@@ -23,19 +25,27 @@ use crate::journal::{Journal, JournalError};
 use crate::perform::World;
 use crate::workdir::Workdir;
 
+pub use requests::{Answer, Request, answer_of};
+
+use alarm::Alarm;
 use checkpoint::{Checkpoint, Edit};
 use notices::Notices;
+use requests::{next_request, turn_away};
 
 /// How many inputs are taken in before the records of all of them are made durable at once.
 const BATCH: usize = 256;
+/// How long an executor whose events panicked is left alone; lists are asked for all the same.
+const DEAF: Duration = Duration::from_secs(5);
 
 /// How long to drive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Until the goal is reached or nothing can happen without a person.
     Run,
-    /// One heartbeat: until nothing is under way.
+    /// One heartbeat: until nothing is under way, and nothing that was begun goes on within seconds.
     Pass,
+    /// What a person said: until it is done.
+    Word,
 }
 
 /// How a drive ended.
@@ -49,42 +59,6 @@ pub enum Ending {
     Pass,
     /// A person interrupted it; agents go on.
     Interrupted,
-}
-
-/// What people ask of a running orchestrator.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "ask", rename_all = "camelCase")]
-pub enum Request {
-    /// Say something to the engine.
-    User {
-        /// The task.
-        task: Option<TaskId>,
-        /// What.
-        verb: UserVerb,
-    },
-    /// Look at everything now.
-    Wake,
-    /// Leave; agents go on.
-    Stop,
-    /// Add tasks to the plan.
-    Add {
-        /// The phase, from 0; the last one when absent.
-        phase: Option<usize>,
-        /// The tasks, shaped as in the manifest.
-        tasks: Vec<serde_json::Value>,
-    },
-}
-
-/// What they are told.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Answer {
-    /// It was done.
-    Done(String),
-    /// It was not, and nothing was changed.
-    Refused(String),
-    /// It was not looked at, because the orchestrator leaves just now.
-    Leaving,
 }
 
 /// Why a drive could not go on.
@@ -134,6 +108,9 @@ pub struct Driver<'a> {
     workdir: Workdir,
     checkpoint: Checkpoint,
     clock: SystemClock,
+    alarm: Alarm,
+    /// The executor's events panicked: they are not listened to before then.
+    deaf_until: Option<Instant>,
     observer: &'a mut dyn Observer,
     inbox: mpsc::UnboundedReceiver<Vec<Input>>,
     outbox: mpsc::UnboundedSender<Vec<Input>>,
@@ -167,6 +144,8 @@ impl<'a> Driver<'a> {
             workdir,
             checkpoint,
             clock,
+            alarm: Alarm::default(),
+            deaf_until: None,
             observer,
             inbox,
             outbox,
@@ -197,29 +176,41 @@ impl<'a> Driver<'a> {
             if let Some(ending) = self.ending(mode)? {
                 break ending;
             }
-            let deadline = self.engine.next_deadline(&self.clock.now());
-            let due = deadline.map_or(Duration::from_secs(3600), |deadline| Duration::from_millis(deadline.after.0));
-            let due = due.min(self.checkpoint.due()).min(self.notices.due(Instant::now()).unwrap_or(due));
-            let due = due.max(Duration::from_millis(1));
-            tokio::select! {
+            let due = self.due();
+            let ready = tokio::select! {
                 biased;
                 () = &mut interrupt => break Ending::Interrupted,
-                inputs = self.inbox.recv() => {
-                    let mut inputs = inputs.unwrap_or_default();
+                // What is overdue goes before all else, or a fleet that talks without end would never see its kills.
+                () = after(due) => Ready::Time,
+                // Among the others chance decides, so that none of them starves another.
+                ready = async { tokio::select! {
+                    inputs = self.inbox.recv() => Ready::Inputs(inputs.unwrap_or_default()),
+                    request = next_request(&mut requests) => Ready::Request(request),
+                    events = events(self.world.ports.executor.as_ref(), self.deaf_until) => Ready::Events(events),
+                } } => ready,
+            };
+            match ready {
+                Ready::Time => {
+                    self.take(vec![Input::Tick])?;
+                    self.alarm.rang(Instant::now());
+                }
+                Ready::Inputs(mut inputs) => {
                     self.in_flight -= 1;
                     self.drain(&mut inputs);
                     self.take(inputs)?;
                 }
-                request = next_request(&mut requests) => {
+                Ready::Request(request) => {
                     if self.on_request(request)? {
                         break Ending::Interrupted;
                     }
                 }
-                events = self.world.ports.executor.events() => {
+                Ready::Events(Ok(events)) => {
                     self.take(events.into_iter().map(seen_event).collect())?;
                 }
-                () = tokio::time::sleep(due) => {
-                    self.take(vec![Input::Tick])?;
+                Ready::Events(Err(panic)) => {
+                    self.observer.said(&format!("the executor's events: {panic}"));
+                    self.deaf_until = Some(Instant::now() + DEAF);
+                    self.take(vec![Input::Seen(Seen::Stirred)])?;
                 }
             }
             self.check_edits()?;
@@ -237,18 +228,28 @@ impl<'a> Driver<'a> {
         Ok((ending, answers))
     }
 
+    /// How long nothing has to be done if nothing happens.
+    fn due(&mut self) -> Duration {
+        let deadline = self.engine.next_deadline(&self.clock.now());
+        let engine = deadline.map(|deadline| Duration::from_millis(deadline.after.0));
+        let now = Instant::now();
+        self.alarm.due(now, [engine, Some(self.checkpoint.due()), self.notices.due(now)])
+    }
+
     /// Whether the drive is over.
     fn ending(&mut self, mode: Mode) -> Result<Option<Ending>, DriveError> {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
         let busy = self.in_flight > self.notices.count();
-        let soon = self.engine.next_deadline(&self.clock.now()).is_some_and(|deadline| deadline.after.0 == 0);
+        let now = self.clock.now();
+        let due = self.engine.next_deadline(&now).is_some_and(|deadline| deadline.after.0 == 0);
+        let stays = due || mode != Mode::Run && self.engine.lingers(&now, mode == Mode::Pass);
         let ending = match (self.engine.outlook(), mode) {
             _ if busy => None,
             (Outlook::Goal, _) => Some(Ending::Goal),
             (Outlook::NeedsPerson, _) => Some(Ending::NeedsPerson),
-            (Outlook::Working, Mode::Pass) if !soon => Some(Ending::Pass),
+            (Outlook::Working, Mode::Pass | Mode::Word) if !stays => Some(Ending::Pass),
             (Outlook::Working, _) => None,
         };
         if ending.is_none() {
@@ -329,7 +330,8 @@ impl<'a> Driver<'a> {
             self.notices.begin(id);
         }
         tokio::spawn(async move {
-            let outcome = world.perform(&effect, launch.as_ref()).await;
+            let outcome = caught(world.perform(&effect, launch.as_ref())).await;
+            let outcome = outcome.unwrap_or_else(|why| Outcome::Failed(Failure::new(FailureKind::Refused, &why)));
             // The driver is gone only when it left; the next one performs what is open again.
             let _ = outbox.send(vec![Input::Done { effect: id, outcome }]);
         });
@@ -352,7 +354,8 @@ impl<'a> Driver<'a> {
             };
             self.in_flight += 1;
             tokio::spawn(async move {
-                let _ = outbox.send(world.look(plan, &logs).await);
+                let seen = caught(world.look(plan.clone(), &logs)).await;
+                let _ = outbox.send(seen.unwrap_or_else(|why| plan.failed(&why)));
             });
         }
     }
@@ -421,33 +424,27 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// The answer to a person's words.
-pub fn answer_of(said: Option<Result<String, Refusal>>) -> Answer {
-    match said {
-        Some(Ok(done)) => Answer::Done(done),
-        Some(Err(refusal)) => Answer::Refused(refusal.to_string()),
-        None => Answer::Done(String::new()),
+/// Waits; not at all for nothing, which a timer would still take a turn for.
+async fn after(due: Duration) {
+    if !due.is_zero() {
+        tokio::time::sleep(due).await;
     }
 }
 
-/// Tells those who came too late that nobody heard them.
-fn turn_away(requests: Option<Requests<Request, Answer>>) {
-    let Some(mut requests) = requests else { return };
-    requests.close();
-    while let Ok((_, back)) = requests.try_recv() {
-        // Who does not wait for the answer needs none.
-        let _ = back.send(Answer::Leaving);
-    }
+/// What there is to act on.
+enum Ready {
+    Time,
+    Inputs(Vec<Input>),
+    Request(Option<(Request, oneshot::Sender<Answer>)>),
+    Events(Result<Vec<ExecutorEvent>, String>),
 }
 
-async fn next_request(requests: &mut Option<Requests<Request, Answer>>) -> Option<(Request, oneshot::Sender<Answer>)> {
-    match requests {
-        Some(requests) => match requests.recv().await {
-            Some(request) => Some(request),
-            None => std::future::pending().await,
-        },
-        None => std::future::pending().await,
+/// What the executor tells next, or its panic.
+async fn events(executor: &dyn Executor, not_before: Option<Instant>) -> Result<Vec<ExecutorEvent>, String> {
+    if let Some(at) = not_before {
+        tokio::time::sleep(at.saturating_duration_since(Instant::now())).await;
     }
+    caught(executor.events()).await
 }
 
 fn seen_event(event: ExecutorEvent) -> Input {

@@ -7,6 +7,7 @@
 //! reads: [`holder`], [`read_journal`], [`tail_journal`], or asks the holder over its control socket.
 
 mod atomic;
+mod caught;
 mod clear;
 mod clock;
 mod control;

@@ -43,6 +43,8 @@ pub(super) struct Eyes {
     /// A whole list was seen since this process began.
     pub(super) met: bool,
     pub(super) marks_at: AwakeMs,
+    /// When this process took over.
+    pub(super) opened_at: AwakeMs,
     pub(super) promised: Option<AwakeMs>,
     /// Tasks whose early push the remote refused: the verified push decides.
     pub(super) no_early_push: BTreeSet<TaskId>,
@@ -93,9 +95,13 @@ impl Eye {
 }
 
 impl Eyes {
-    pub(super) fn of(state: &State) -> Self {
+    pub(super) fn of(state: &State, now: &Now) -> Self {
         let sessions = state.tasks.values().filter_map(|task| task.session.as_ref());
-        Self { by_launch: sessions.map(|session| (session.launch, Eye::of(session))).collect(), ..Self::default() }
+        Self {
+            by_launch: sessions.map(|session| (session.launch, Eye::of(session))).collect(),
+            opened_at: now.awake,
+            ..Self::default()
+        }
     }
 
     /// Notes that a look is wanted; `false` when it is under way already.

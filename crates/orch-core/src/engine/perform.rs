@@ -82,6 +82,16 @@ impl LookPlan {
         }
         plans
     }
+    /// What a look that failed brings, whoever failed: nothing was seen, for this reason.
+    pub fn failed(self, why: &str) -> Vec<Input> {
+        let seen = match self {
+            Self::Sessions => vec![Seen::NotListed(why.to_owned())],
+            Self::Screens(launches) => launches.into_iter().map(Seen::NoScreen).collect(),
+            Self::Work(task, _) => vec![Seen::Work { task, work: Err(why.to_owned()) }],
+            Self::Pull { task, .. } => vec![Seen::Pull { task, seen: Err(why.to_owned()) }],
+        };
+        seen.into_iter().map(Input::Seen).collect()
+    }
 }
 
 impl LaunchPlan {

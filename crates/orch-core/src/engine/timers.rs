@@ -1,6 +1,6 @@
 //! When the engine wants to be called again.
 
-use super::watch::is_followed;
+use super::watch::{BLANK, is_followed};
 use super::{Deadline, Orchestrator};
 use crate::base::id::TaskId;
 use crate::base::time::{AwakeMs, Millis, Now};
@@ -11,21 +11,60 @@ use crate::state::{Session, TaskState, Wanted};
 /// A screen that was just asked for is waited for so long at a time.
 const LOOK: Millis = Millis(1000);
 
+/// What is due this soon is worth staying for, where a pass would have to be begun for it.
+const LINGER: Millis = Millis::from_secs(10);
+/// A screen that did not stand still by then, after something was done about it, is one that goes on.
+const RESTLESS: Millis = Millis::from_secs(15);
+
 /// The soonest of several deadlines.
 #[derive(Default)]
-struct Soonest(Option<Deadline>);
+struct Soonest {
+    deadline: Option<Deadline>,
+    /// The next step of something that was begun.
+    begun: Option<Millis>,
+    /// What decides how something goes on that was just begun, or that ended.
+    awaited: Option<Millis>,
+}
 
 impl Soonest {
     fn at(&mut self, after: Millis, reason: &'static str) {
-        if self.0.as_ref().is_none_or(|deadline| after < deadline.after) {
-            self.0 = Some(Deadline { after, reason });
+        if self.deadline.as_ref().is_none_or(|deadline| after < deadline.after) {
+            self.deadline = Some(Deadline { after, reason });
         }
+    }
+
+    fn begun(&mut self, after: Millis, reason: &'static str) {
+        self.begun = Some(self.begun.map_or(after, |soonest| soonest.min(after)));
+        self.at(after, reason);
+    }
+
+    fn awaited(&mut self, after: Millis, reason: &'static str) {
+        self.awaited = Some(self.awaited.map_or(after, |soonest| soonest.min(after)));
+        self.at(after, reason);
+    }
+
+    fn awaited_if(&mut self, awaited: bool, after: Millis, reason: &'static str) {
+        if awaited { self.awaited(after, reason) } else { self.at(after, reason) }
     }
 }
 
 impl Orchestrator {
     /// When [`crate::Input::Tick`] is due next, and why; `None` while nothing waits for a time.
     pub fn next_deadline(&mut self, now: &Now) -> Option<Deadline> {
+        let soonest = self.soonest(now).deadline;
+        self.eyes.promised = soonest.as_ref().map(|deadline| now.awake + deadline.after);
+        soonest
+    }
+
+    /// Whether a pass that has nothing else to do stays for what is due in a moment, so that a process that
+    /// is asked to end is ended, and a prompt that is pasted is entered, by the pass that began it. With
+    /// `watching` also for what a heartbeat is there for: what stands on a screen, a retry that is due.
+    pub fn lingers(&self, now: &Now, watching: bool) -> bool {
+        let Soonest { begun, awaited, .. } = self.soonest(now);
+        begun.into_iter().chain(awaited.filter(|_| watching)).any(|after| after < LINGER)
+    }
+
+    fn soonest(&self, now: &Now) -> Soonest {
         let mut soonest = Soonest::default();
         for task in self.queues.sessions() {
             let Some(state) = self.state.tasks.get(task) else { continue };
@@ -37,13 +76,12 @@ impl Orchestrator {
             soonest.at(left(self.config.limits.heartbeat, self.eyes.marks_at, now), "heartbeat");
         }
         if let Some(due) = self.queues.next_timer() {
-            soonest.at(due.since(now.wall), "retry");
+            soonest.awaited(due.since(now.wall), "retry");
         }
         if let Some(due) = self.eyes.next_timer() {
             soonest.at(due.since(now.awake), "look");
         }
-        self.eyes.promised = soonest.0.as_ref().map(|deadline| now.awake + deadline.after);
-        soonest.0
+        soonest
     }
 
     fn session_deadlines(&self, soonest: &mut Soonest, state: &TaskState, session: &Session, now: &Now) {
@@ -53,14 +91,17 @@ impl Orchestrator {
             && !paused
             && !session.hopeless
         {
-            soonest.at(left(limits.ask_grace, asked, now), "kill");
+            soonest.begun(left(limits.ask_grace, asked, now), "kill");
         }
         let watched = session.is_live() && self.eyes.listed && state.typing.is_none();
         let eye = self.eyes.by_launch.get(&session.launch).filter(|eye| watched && eye.exit.is_none());
         let Some(eye) = eye else { return };
+        let treatment = session.treatment();
+        let stirred = self.eyes.opened_at.max(session.launched_at).max(treatment.typed_at.unwrap_or_default());
+        let fresh = now.awake.since(stirred) < RESTLESS;
         let looking = self.eyes.asked.contains(&Look::Screen(session.launch));
         if let (true, Some(looked)) = (eye.sight.dirty && !looking, eye.sight.looked_at) {
-            soonest.at(left(limits.screen_interval, looked, now), "screen");
+            soonest.awaited_if(fresh, left(limits.screen_interval, looked, now), "screen");
         }
         if session.purpose == Purpose::Verify {
             return soonest.at(left(limits.verify_timeout, session.launched_at, now), "verify");
@@ -78,18 +119,24 @@ impl Orchestrator {
         if looking {
             return;
         }
-        let (sight, treatment) = (&eye.sight, session.treatment());
+        let sight = &eye.sight;
+        let blank = sight.text().is_none_or(|text| text.trim().is_empty());
+        let first = left(BLANK, session.launched_at, now);
+        if blank && first.0 > 0 {
+            soonest.awaited(first, "first sign");
+        }
         for (at, reason) in sight.deadlines(&treatment, limits) {
-            soonest.at(at.since(now.awake), reason);
+            soonest.awaited_if(fresh && reason == "settle", at.since(now.awake), reason);
         }
         match self.wanted(session) {
             Some(Wanted::Enter(at)) => {
                 let due = if self.eyes.is_up_to_date(session.launch, now) { at } else { at.max(now.awake + LOOK) };
-                soonest.at(due.since(now.awake), "enter");
+                soonest.begun(due.since(now.awake), "enter");
             }
-            Some(Wanted::GiveUp(at)) => soonest.at(at.since(now.awake), "enter"),
+            Some(Wanted::GiveUp(at)) => soonest.begun(at.since(now.awake), "enter"),
             None if session.delivery.is_some() => {
-                soonest.at(left(self.readiness_after(sight), sight.stirred_at(&treatment), now), "ready");
+                let still = left(self.readiness_after(sight), sight.stirred_at(&treatment), now);
+                soonest.awaited_if(fresh, still, "ready");
                 soonest.at(left(limits.suspect_after, session.launched_at, now), "ready");
             }
             Some(Wanted::Paste(_)) | None => {}

@@ -12,7 +12,7 @@ use crate::ports::ScreenView;
 use crate::state::{DeliveryStep, Plea, Session, TaskState};
 
 /// A screen that shows nothing for so long belongs to a program that says nothing before it is told something.
-const BLANK: Millis = Millis(5000);
+pub(super) const BLANK: Millis = Millis(5000);
 /// A call that comes this much later than asked for means that this process was stopped.
 const LATE: Millis = Millis::from_secs(60);
 

@@ -47,6 +47,8 @@ pub enum Failure {
     Ignored,
     /// Input is refused as if the screen had changed. Of no other call.
     Stale,
+    /// Nothing is done; the call panics.
+    Panics,
 }
 
 /// One call that a mock received, failed or not.

@@ -218,6 +218,7 @@ impl World {
         match failure {
             Some(Failure::Unreachable) => Err(E::unreachable(operation)),
             Some(Failure::Refused) => Err(E::refused(operation)),
+            Some(Failure::Panics) => panic!("the mock panics in {operation:?}, as it was told to"),
             Some(Failure::AnswerLost) => act(&mut state, None).and(Err(E::unreachable(operation))),
             None | Some(Failure::Ignored | Failure::Stale) => act(&mut state, failure),
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use orch_core::testkit;
 use orch_core::{
     AgentProfile, BranchName, Config, DefaultPolicy, Entry, ExecutorKind, Limits, Manifest, Millis, Orchestrator,
-    Ports, State, Status, TaskId,
+    Ports, PromptVia, State, Status, TaskId,
 };
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
@@ -30,6 +30,9 @@ pub(super) struct Bench {
     pub(super) workdir: Workdir,
     pub(super) world: testkit::World,
     pub(super) limits: Limits,
+    pub(super) goal: Status,
+    /// How agents get their prompts.
+    pub(super) via: PromptVia,
     pub(super) ports: Ports,
 }
 
@@ -51,7 +54,15 @@ impl Bench {
         let world = testkit::World::new();
         let (executor, vcs, forge) = (Arc::new(world.executor()), Arc::new(world.vcs()), Arc::new(world.forge()));
         let ports = Ports { executor, vcs, forge };
-        Self { _dir: dir, workdir, world, limits: Limits::default(), ports }
+        Self {
+            _dir: dir,
+            workdir,
+            world,
+            limits: Limits::default(),
+            goal: Status::Complete,
+            via: PromptVia::Argument,
+            ports,
+        }
     }
 
     pub(super) fn journal(&self) -> Vec<Entry> {
@@ -91,14 +102,16 @@ impl Bench {
         let file = Manifest::parse(&text).expect("sound").manifest;
         let taken = judge_manifest(file, &opened.records, &state, &self.workdir, false).expect("an edit to take");
         let first = Vec::from_iter(edit_input(&taken, state.plan.is_none()));
+        let mut bot = AgentProfile::of_command("bot", vec!["bot".to_owned()]);
+        bot.prompt = self.via;
         let config = Config {
             layout: self.workdir.layout(),
             base: BranchName::parse("main").expect("a branch"),
-            agents: BTreeMap::from([("bot".to_owned(), AgentProfile::of_command("bot", vec!["bot".to_owned()]))]),
+            agents: BTreeMap::from([("bot".to_owned(), bot)]),
             limits: self.limits.clone(),
             executor: ExecutorKind::Pty,
-            goal: Status::Complete,
-            auto_merge: false,
+            goal: self.goal,
+            auto_merge: self.goal == Status::Merged,
             max_parallel: None,
             notify: false,
             version: "test".to_owned(),
@@ -131,6 +144,22 @@ impl Bench {
             assert!(begun.elapsed() < PATIENCE, "in vain: {what}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// Waits for the end of a driver, and lets the world's time pass meanwhile.
+    pub(super) async fn see_out(&self, process: Process) -> Ending {
+        self.wait("it ends", |bench| {
+            bench.world.advance(Millis(10));
+            process.task.is_finished()
+        })
+        .await;
+        process.end().await
+    }
+
+    /// Why a person is needed for a task.
+    pub(super) fn reason(&self, task: &str) -> String {
+        let id = TaskId::parse(task).expect("an id");
+        self.state().tasks.get(&id).and_then(|task| task.reason.clone()).unwrap_or_default()
     }
 
     /// Waits until a task has a status, and lets the world's time pass meanwhile.
