@@ -237,6 +237,10 @@ impl Orchestrator {
             Entry { seq: Seq(self.state.seq + 1), timestamp: pass.now.wall, awake: pass.now.awake, task, record };
         self.state.apply(&entry);
         if let Some(task) = &entry.task {
+            if matches!(&entry.record, Record::Status(change) if change.to == Status::PrOpen) {
+                // What it was looked at for was to be published; now it is followed.
+                self.eyes.forget_pull(task);
+            }
             self.queues.note(&self.state, &self.graph, task, &mut pass.dirty);
             pass.dirty.insert(task.clone());
             if matches!(entry.record, Record::Status(_) | Record::User { .. }) {

@@ -15,7 +15,7 @@ pub use executor::{
     LaunchSpec, Launched, ProcessId, ScreenView, SessionInfo, SessionInput, SessionState,
 };
 pub use failure::{Failure, FailureKind};
-pub use forge::{Forge, ForgeError, MergeMethod, MergeSpec, Pull, PullChange, PullSpec, PullState};
+pub use forge::{Forge, ForgeError, MergeMethod, MergeSpec, MergeState, Pull, PullChange, PullSpec, PullState};
 pub use review::{Check, CheckState, Checks, Comment, Review, ReviewState};
 pub use vcs::{
     Commit, CommitSpec, Dirt, LeftTip, Nested, Predecessor, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec,

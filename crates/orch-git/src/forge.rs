@@ -102,12 +102,14 @@ impl Forge for LocalForge {
         let mut merges = self.state.lock().await;
         let mut records = self.records().await?;
         if let Some(record) = records.newest(&spec.head) {
-            let (looked, _) = self.look(record.clone()).await?;
-            if looked.state != PullState::Closed {
-                let number = looked.number;
+            let (looked, moved) = self.look(record.clone()).await?;
+            let view = self.view(&looked, &mut merges).await?;
+            if moved {
                 records.put(looked);
-                let records = self.store(records).await?;
-                return self.view(records.by_number(number)?, &mut merges).await;
+                records = self.store(records).await?;
+            }
+            if view.answers(spec) {
+                return Ok(view);
             }
         }
         self.check_new(spec).await?;

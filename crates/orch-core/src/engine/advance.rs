@@ -80,7 +80,7 @@ impl Orchestrator {
             (Some(todo), Status::Running | Status::Stuck | Status::Complete | Status::PrOpen) => {
                 self.step(pass, (plan, spec, task), todo)
             }
-            (_, Status::Complete) => self.publish(plan, spec, task),
+            (_, Status::Complete) => self.publish(pass, plan, spec, task),
             (_, Status::PrOpen) => self.follow(pass, plan, spec, task),
             (_, Status::Merged) => self.clear_away(spec, task),
             (_, Status::Pending | Status::Blocked | Status::Running | Status::Stuck | Status::Error) => Next::Nothing,

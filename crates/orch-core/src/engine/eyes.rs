@@ -58,6 +58,8 @@ struct PullSight {
     at: AwakeMs,
     /// How often something had been merged by then.
     merges: u64,
+    /// How often a merge was seen that the base did not show.
+    doubts: u32,
 }
 
 /// What was seen of one session.
@@ -203,6 +205,12 @@ impl Eyes {
         sight.seen.as_ref().map(|seen| (seen, fresh))
     }
 
+    /// The pull request as last seen beside a commit that was verified.
+    pub(super) fn pull_of(&self, task: &TaskId, verified: &Sha) -> Option<&SeenPull> {
+        let seen = self.pulls.get(task)?.seen.as_ref()?;
+        (seen.head.as_ref() == Some(verified)).then_some(seen)
+    }
+
     pub(super) fn asked_for_pull(&self, task: &TaskId) -> bool {
         self.pulls.contains_key(task)
     }
@@ -214,7 +222,16 @@ impl Eyes {
     }
 
     pub(super) fn note_pull(&mut self, task: &TaskId, seen: Option<SeenPull>, now: &Now) {
-        self.pulls.insert(task.clone(), PullSight { seen, at: now.awake, merges: self.merges });
+        let doubts = self.pulls.get(task).map_or(0, |sight| sight.doubts);
+        self.pulls.insert(task.clone(), PullSight { seen, at: now.awake, merges: self.merges, doubts });
+    }
+
+    /// A merge was seen that the base does not show; how often by now.
+    pub(super) fn note_doubt(&mut self, task: &TaskId) -> u32 {
+        self.pulls.get_mut(task).map_or(0, |sight| {
+            sight.doubts += 1;
+            sight.doubts
+        })
     }
 
     pub(super) fn forget_pull(&mut self, task: &TaskId) {

@@ -3,21 +3,29 @@
 use super::advance::Next;
 use super::eyes::may_merge;
 use super::{Orchestrator, Pass};
-use crate::base::id::{BranchName, TaskId};
+use crate::base::id::{BranchName, Sha, TaskId};
 use crate::engine::input::SeenPull;
 use crate::heal::Signal;
 use crate::journal::effect::{Effect, Look};
 use crate::journal::record::{Evidence, Record, StatusRecord, Verdict};
 use crate::plan::spec::{Plan, TaskSpec};
 use crate::plan::status::Status;
-use crate::ports::{Checks, MergeMethod, MergeSpec, PullChange, PullState, Review, SyncSource, SyncSpec};
+use crate::ports::{
+    Checks, MergeMethod, MergeSpec, MergeState, Pull, PullChange, PullState, Review, SyncSource, SyncSpec,
+};
 use crate::state::TaskState;
+
+/// Looks at a merge that the base does not show before a person is needed.
+const DOUBTS: u32 = 3;
 
 impl Orchestrator {
     /// What an open pull request needs besides the merge itself.
     pub(super) fn follow(&self, pass: &Pass<'_>, plan: &Plan, spec: &TaskSpec, task: &TaskState) -> Next {
         if let Some(push) = self.push(spec, task) {
             return push;
+        }
+        if let Some(next) = self.publish_rest(pass, plan, spec, task) {
+            return next;
         }
         let sources = self.moved_predecessors(plan, task);
         if !sources.is_empty() {
@@ -39,6 +47,40 @@ impl Orchestrator {
         Next::effect(Effect::UpdatePull { number: pull.number, change })
     }
 
+    /// What is due where the forge merged something else than what was verified, or elsewhere: the rest gets a
+    /// pull request of its own.
+    pub(super) fn publish_rest(&self, pass: &Pass<'_>, plan: &Plan, spec: &TaskSpec, task: &TaskState) -> Option<Next> {
+        let seen = self.eyes.pull_of(&spec.id, task.verified.as_ref()?)?;
+        let pull = seen.pull.as_ref().filter(|pull| pull.state == PullState::Merged)?;
+        // What was merged into the branch of a predecessor gets into the base with that one.
+        let is_on_its_way = |other: &TaskId, state: &TaskState| {
+            self.branch(other) == Some(&pull.base) && state.status != Status::Merged && !state.skipped
+        };
+        let on_its_way =
+            || pull.base == self.config.base || !self.predecessors_that(&spec.id, is_on_its_way).is_empty();
+        if seen.head_in_base || seen.head_in_pull && on_its_way() {
+            return Some(match task.status {
+                Status::Complete => Next::record(Record::Status(StatusRecord {
+                    sha: task.verified.clone(),
+                    ..StatusRecord::new(Status::Complete, Status::PrOpen)
+                })),
+                _ => Next::Nothing,
+            });
+        }
+        if self.eyes.pull(&spec.id, pass.now).is_none_or(|(_, fresh)| !fresh) {
+            return Some(Next::Look(Look::Pull(spec.id.clone())));
+        }
+        // What the branch had then is taken in as the base has it now, so that only the rest is left.
+        let merged = pull.merge_sha.clone().filter(|_| pull.base == self.config.base && seen.head_is_ours);
+        Some(match merged.filter(|_| !seen.merge_in_head) {
+            Some(tip) => {
+                let label = format!("base branch {}", self.config.base);
+                self.sync(spec, vec![SyncSource { label, tip, merge_base: pull.head_sha.clone(), left_by: None }])
+            }
+            None => self.open_pull(plan, spec, task),
+        })
+    }
+
     /// Takes in a base that an open pull request conflicts with, where a person merges: what does not merge
     /// goes back to the agent. Where orch merges, this has its turn in [`Self::merge_next`].
     fn take_in_conflict(&self, pass: &Pass<'_>, spec: &TaskSpec, task: &TaskState) -> Next {
@@ -47,7 +89,7 @@ impl Orchestrator {
         };
         let conflicts = seen.pull.as_ref().is_some_and(|pull| {
             pull.state == PullState::Open
-                && pull.mergeable == Some(false)
+                && pull.merge_state == MergeState::Dirty
                 && pull.base == self.config.base
                 && pull.head_sha == task.verified
         });
@@ -126,8 +168,14 @@ impl Orchestrator {
         if task.open.is_some() || task.unanswered.is_some() || task.in_base {
             return;
         }
-        let state = seen.pull.as_ref().map(|pull| pull.state);
-        if state == Some(PullState::Merged) || seen.head_in_base {
+        if seen.head.as_ref() != task.claim() {
+            // Something else was verified meanwhile.
+            return self.eyes.forget_pull(id);
+        }
+        // Who is sent back has more to do than what was verified.
+        let settled = matches!(task.status, Status::Complete | Status::PrOpen) || task.needs_human || task.skipped;
+        if settled && seen.is_landed(&self.config.base) {
+            self.eyes.doubt_pulls();
             return self.judge_pull(pass, id, Signal::PullMerged, "merged", "its work is in the base", &seen);
         }
         if task.needs_human && task.status == Status::Error {
@@ -142,10 +190,16 @@ impl Orchestrator {
             }
             return;
         }
-        if task.needs_human || task.status != Status::PrOpen || task.verified.is_none() {
+        if task.needs_human || !matches!(task.status, Status::Complete | Status::PrOpen) || task.verified.is_none() {
             return;
         }
         let Some(pull) = &seen.pull else { return };
+        if pull.state == PullState::Merged {
+            return self.on_other_merge(pass, id, pull, &seen);
+        }
+        if task.status != Status::PrOpen {
+            return;
+        }
         if pull.state == PullState::Closed {
             return self.judge_pull(pass, id, Signal::PullClosed, "closed", "closed without a merge", &seen);
         }
@@ -173,6 +227,24 @@ impl Orchestrator {
             pull.reviews.retain(|review| new(&review));
             let seen = SeenPull { pull: Some(pull), ..seen };
             self.judge_pull(pass, id, Signal::ChangesRequested, "review", &detail, &seen);
+        }
+    }
+
+    /// What the forge merged is not what was verified; only what nobody verified is a matter for a person.
+    fn on_other_merge(&mut self, pass: &mut Pass<'_>, id: &TaskId, pull: &Pull, seen: &SeenPull) {
+        let base = &self.config.base;
+        let (number, at) = (pull.number, pull.head_sha.as_ref().map_or("no commit", Sha::short));
+        if seen.is_exact(base) {
+            // A remote may lag behind its forge.
+            if self.eyes.note_doubt(id) < DOUBTS {
+                return;
+            }
+            let became = pull.merge_sha.as_ref().map_or("no commit", Sha::short);
+            let detail = format!("pull request {number} was merged as {became}, which {base} does not contain");
+            self.judge_pull(pass, id, Signal::Broken, "merged-away", &detail, seen);
+        } else if pull.base == *base && seen.head_in_pull {
+            let detail = format!("pull request {number} was merged at {at}, with commits that were not verified");
+            self.judge_pull(pass, id, Signal::Broken, "merged-more", &detail, seen);
         }
     }
 

@@ -1,10 +1,10 @@
 //! What can happen: the closed list of inputs.
 
-use crate::base::id::{EffectId, LaunchId, Sha, TaskId};
+use crate::base::id::{BranchName, EffectId, LaunchId, Sha, TaskId};
 use crate::journal::effect::Outcome;
 use crate::journal::record::{ImportedState, UserVerb};
 use crate::plan::spec::Plan;
-use crate::ports::{ExitStatus, Launched, Pull, ScreenView, Work};
+use crate::ports::{ExitStatus, Launched, Pull, PullState, ScreenView, Work};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,6 +88,8 @@ pub struct SeenSession {
 pub struct SeenPull {
     /// The newest pull request of the task's branch.
     pub pull: Option<Pull>,
+    /// The task's verified commit, which everything else is compared with.
+    pub head: Option<Sha>,
     /// The base's tip at the remote.
     pub base_tip: Sha,
     /// Whether the base's tip is contained in the task's verified commit.
@@ -96,4 +98,25 @@ pub struct SeenPull {
     pub head_in_base: bool,
     /// Whether the pull request's head is contained in the task's verified commit.
     pub head_is_ours: bool,
+    /// Whether the task's verified commit is contained in the pull request's head.
+    pub head_in_pull: bool,
+    /// For a merged pull request: whether the commit that it became is contained in the base.
+    pub merge_in_base: bool,
+    /// For a merged pull request: whether the commit that it became is contained in the task's verified commit.
+    pub merge_in_head: bool,
+}
+
+impl SeenPull {
+    /// Whether the forge says that it merged exactly the verified commit into a branch.
+    pub fn is_exact(&self, base: &BranchName) -> bool {
+        self.pull.as_ref().is_some_and(|pull| {
+            let exact = pull.head_sha.is_some() && pull.head_sha == self.head && pull.base == *base;
+            pull.state == PullState::Merged && exact
+        })
+    }
+
+    /// Whether the verified commit is in the base, as it is or as what the forge made of exactly it.
+    pub fn is_landed(&self, base: &BranchName) -> bool {
+        self.head_in_base || self.is_exact(base) && self.merge_in_base
+    }
 }

@@ -12,8 +12,8 @@ use crate::engine::input::{Input, Seen, SeenPull, SeenSession};
 use crate::engine::{LaunchPlan, Orchestrator};
 use crate::journal::effect::{Effect, Look, Outcome};
 use crate::ports::{
-    EndSpec, Executor, ExitStatus, Forge, LaunchSpec, Launched, Pull, SaveSpec, SessionInfo, SessionState, Vcs,
-    VcsError, WorkSpec,
+    EndSpec, Executor, ExitStatus, Forge, LaunchSpec, Launched, Pull, PullState, SaveSpec, SessionInfo, SessionState,
+    Vcs, VcsError, WorkSpec,
 };
 use crate::ports::{Failure, FailureKind};
 
@@ -72,7 +72,7 @@ impl LookPlan {
                 }
                 Look::Pull(task) => {
                     let Some(head) = engine.branch(&task).cloned() else { continue };
-                    let sha = engine.task(&task).and_then(|task| task.verified.clone());
+                    let sha = engine.task(&task).and_then(|task| task.claim().cloned());
                     plans.push(Self::Pull { task, head, sha, base: engine.config().base.clone() });
                 }
             }
@@ -214,24 +214,49 @@ impl Ports {
 
     async fn pull(&self, head: &BranchName, sha: Option<&Sha>, base: &BranchName) -> Result<SeenPull, String> {
         let said = |e: VcsError| e.to_string();
-        let base_tip = self.vcs.base_tip(base).await.map_err(said)?;
+        // First the forge: what it merged must be in the base that is looked at after it.
         let pull = self.forge.find(std::slice::from_ref(head)).await.map_err(|e| e.to_string())?.pop();
         let pull = pull.map(Pull::bounded);
-        let (base_in_head, head_in_base) = match sha {
-            None => (false, false),
-            Some(sha) => (
-                self.vcs.contains(&base_tip, sha).await.map_err(said)?,
-                self.vcs.contains(sha, &base_tip).await.map_err(said)?,
-            ),
+        let base_tip = self.vcs.base_tip(base).await.map_err(said)?;
+        let mut seen = SeenPull {
+            head: sha.cloned(),
+            base_in_head: false,
+            head_in_base: false,
+            head_is_ours: true,
+            head_in_pull: false,
+            merge_in_base: false,
+            merge_in_head: false,
+            base_tip,
+            pull,
         };
-        let head_is_ours = match (pull.as_ref().and_then(|pull| pull.head_sha.as_ref()), sha) {
-            (None, _) => true,
-            (Some(head), Some(sha)) if head == sha => true,
-            // A commit that this repository does not have is not ours.
-            (Some(head), Some(sha)) => self.vcs.contains(head, sha).await.unwrap_or(false),
-            (Some(_), None) => false,
-        };
-        Ok(SeenPull { pull, base_tip, base_in_head, head_in_base, head_is_ours })
+        if let Some(sha) = sha {
+            seen.base_in_head = self.vcs.contains(&seen.base_tip, sha).await.map_err(said)?;
+            seen.head_in_base = self.vcs.contains(sha, &seen.base_tip).await.map_err(said)?;
+        }
+        let Some(pull) = &seen.pull else { return Ok(seen) };
+        match (&pull.head_sha, sha) {
+            (Some(head), Some(sha)) if head != sha => {
+                seen.head_is_ours = self.holds(head, sha).await;
+                seen.head_in_pull = self.holds(sha, head).await;
+            }
+            (head, sha) => {
+                seen.head_is_ours = head.is_none() || sha.is_some();
+                seen.head_in_pull = head.is_some() && head.as_ref() == sha;
+            }
+        }
+        if let Some(merge) = pull.merge_sha.as_ref().filter(|_| pull.state == PullState::Merged) {
+            seen.merge_in_base = self.holds(merge, &seen.base_tip).await;
+            seen.merge_in_head = match sha {
+                Some(sha) => self.holds(merge, sha).await,
+                None => false,
+            };
+        }
+        Ok(seen)
+    }
+
+    /// Whether a commit of which this repository may know nothing is contained in another.
+    async fn holds(&self, ancestor: &Sha, descendant: &Sha) -> bool {
+        self.vcs.contains(ancestor, descendant).await.unwrap_or(false)
     }
 }
 

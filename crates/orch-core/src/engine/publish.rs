@@ -16,7 +16,7 @@ use super::outlook::Outlook;
 
 impl Orchestrator {
     /// Push, then find or open the pull request.
-    pub(super) fn publish(&self, plan: &Plan, spec: &TaskSpec, task: &TaskState) -> Next {
+    pub(super) fn publish(&self, pass: &Pass<'_>, plan: &Plan, spec: &TaskSpec, task: &TaskState) -> Next {
         if task.verified.is_none() {
             // Only an imported state can be complete without a commit that orch verified.
             return Next::Nothing;
@@ -27,8 +27,14 @@ impl Orchestrator {
         if self.config.goal == Status::Complete {
             return Next::Nothing;
         }
+        if let Some(next) = self.publish_rest(pass, plan, spec, task) {
+            return next;
+        }
+        let seen = task.verified.as_ref().and_then(|sha| self.eyes.pull_of(&spec.id, sha));
+        let seen_open = seen.and_then(|seen| seen.pull.as_ref()).is_some_and(|pull| pull.state == PullState::Open);
         match &task.pull {
-            Some(pull) if pull.state == PullState::Open => {
+            // What was open before the work was sent back may be merged now.
+            Some(pull) if pull.state == PullState::Open && (seen_open || pull.head_sha == task.verified) => {
                 let sha = task.verified.clone();
                 Next::record(Record::Status(StatusRecord {
                     sha,

@@ -4,6 +4,7 @@ mod cast;
 mod delivering;
 mod healing;
 mod imported;
+mod landing;
 mod losing;
 mod merging;
 mod nesting;
@@ -34,10 +35,11 @@ use cases;
 
 /// Every scenario of these tests.
 fn all_cases() -> impl Iterator<Item = Case> {
-    let subjects: [&[Case]; 10] = [
+    const SUBJECTS: &[&[Case]] = &[
         delivering::CASES,
         healing::CASES,
         imported::CASES,
+        landing::CASES,
         losing::CASES,
         merging::CASES,
         nesting::CASES,
@@ -46,7 +48,7 @@ fn all_cases() -> impl Iterator<Item = Case> {
         steering::CASES,
         verifying::CASES,
     ];
-    subjects.into_iter().flatten().copied()
+    SUBJECTS.iter().copied().flatten().copied()
 }
 
 /// What is told of a scenario that keeps every invariant.

@@ -10,7 +10,8 @@ pub trait Forge: Send + Sync {
     /// The forge's name in manifests: `local`, `github`.
     fn name(&self) -> &'static str;
 
-    /// Opens a pull request, or returns the open or merged one that its head branch already has.
+    /// Opens a pull request, or returns the one that its head branch already has: an open one, or one by which
+    /// exactly this commit was merged into this base. What was merged at another commit or elsewhere is history.
     async fn open(&self, spec: &PullSpec) -> Result<Pull, ForgeError>;
 
     /// The newest pull request of each given head branch, in any state.
@@ -65,10 +66,22 @@ pub struct Pull {
     /// The reviews that stand, oldest first.
     #[serde(default)]
     pub reviews: Vec<Review>,
-    /// Whether it applies cleanly; `None` when unknown.
-    pub mergeable: Option<bool>,
+    /// What its forge says of merging it; of one that is not open nothing.
+    #[serde(default)]
+    pub merge_state: MergeState,
     /// Not ready to be merged yet.
     pub draft: bool,
+}
+
+impl Pull {
+    /// Whether there is nothing to open any more: it is open, or exactly this commit was merged by it into this base.
+    pub fn answers(&self, spec: &PullSpec) -> bool {
+        match self.state {
+            PullState::Open => true,
+            PullState::Merged => self.head_sha.as_ref() == Some(&spec.sha) && self.base == spec.base,
+            PullState::Closed => false,
+        }
+    }
 }
 
 /// Whether a pull request is open.
@@ -81,6 +94,25 @@ pub enum PullState {
     Merged,
     /// Closed without a merge.
     Closed,
+}
+
+/// What a forge says of merging an open pull request as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum MergeState {
+    /// Nothing, or nothing yet.
+    #[default]
+    Unknown,
+    /// It can be merged.
+    Clean,
+    /// It applies cleanly, and the forge wants what is new on the base in it first.
+    Behind,
+    /// It conflicts with its base.
+    Dirty,
+    /// Something else keeps it from being merged: what the forge said.
+    Blocked(String),
+    /// It waits in a queue of merges.
+    Queued,
 }
 
 /// What to change of a pull request; absent fields stay.

@@ -181,7 +181,7 @@ impl Pull {
 mod tests {
     use super::*;
     use crate::base::id::{BranchName, PullNumber};
-    use crate::ports::PullState;
+    use crate::ports::{MergeState, PullState};
 
     fn pull() -> Pull {
         let branch = |name: &str| BranchName::parse(name).expect("a branch");
@@ -194,7 +194,7 @@ mod tests {
             merge_sha: None,
             check_runs: Vec::new(),
             reviews: Vec::new(),
-            mergeable: None,
+            merge_state: MergeState::Unknown,
             draft: false,
         }
     }

@@ -81,6 +81,7 @@ impl TaskState {
             Remedy::Accept if signal == Signal::PullMerged => self.in_base = true,
             Remedy::Accept => {
                 self.verified = self.verifying.take();
+                self.note_verified();
                 self.relaunches = 0;
                 self.todo = None;
             }

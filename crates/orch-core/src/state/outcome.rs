@@ -81,10 +81,17 @@ impl TaskState {
                 self.pushed = Some(spec.sha.clone());
                 self.left = None;
             }
-            (Effect::OpenPull(_) | Effect::UpdatePull { .. } | Effect::MergePull(_), Outcome::Pull(pull)) => {
-                self.in_base |= pull.state == PullState::Merged;
+            (Effect::OpenPull(spec), Outcome::Pull(pull)) if !pull.answers(spec) => {
+                let why = format!("pull request {} is not one of {} at {}", pull.number, spec.head, spec.sha.short());
+                self.failed(effect, &Failure::new(FailureKind::NeedsPerson, &why));
+            }
+            (Effect::MergePull(spec), Outcome::Pull(pull)) => {
+                // Merged at another head, it says nothing of what was verified.
+                let exact = pull.head_sha.as_ref() == Some(&spec.expected_head);
+                self.in_base |= pull.state == PullState::Merged && exact;
                 self.pull = Some(pull.clone());
             }
+            (Effect::OpenPull(_) | Effect::UpdatePull { .. }, Outcome::Pull(pull)) => self.pull = Some(pull.clone()),
             (Effect::Remove(_), _) => self.removed = true,
             _ => {}
         }

@@ -87,6 +87,8 @@ pub struct TaskState {
     pub verifying: Option<Sha>,
     /// The commit that was verified.
     pub verified: Option<Sha>,
+    /// The commit that was verified last, also while it is reworked.
+    pub last_verified: Option<Sha>,
     /// The commit that the remote has.
     pub pushed: Option<Sha>,
     /// Every commit that was to be pushed: its tip at the remote is one of these, or somebody else's.
@@ -186,6 +188,15 @@ impl TaskState {
         self.status.is_open() || self.session.as_ref().is_some_and(|session| session.ended.is_none())
     }
 
+    /// The commit that was verified, or was before it was sent back.
+    pub fn claim(&self) -> Option<&Sha> {
+        self.verified.as_ref().or(self.last_verified.as_ref())
+    }
+
+    pub(super) fn note_verified(&mut self) {
+        self.last_verified = self.verified.clone().or(self.last_verified.take());
+    }
+
     pub(super) fn change(&mut self, change: &StatusRecord, at: Timestamp) {
         self.status = change.to;
         self.changed_at = Some(at);
@@ -221,6 +232,7 @@ impl TaskState {
             }
             Status::Complete => {
                 self.verified.clone_from(&change.sha);
+                self.note_verified();
                 self.completed_at = Some(at);
                 self.last_progress = Some(at);
                 self.trouble = None;
@@ -231,6 +243,7 @@ impl TaskState {
             }
             Status::PrOpen => {
                 self.verified = change.sha.clone().or(self.verified.take());
+                self.note_verified();
                 self.needs_human = false;
                 if let Some(pull) = &mut self.pull {
                     pull.state = PullState::Open;

@@ -70,6 +70,11 @@ impl MockForge {
         self.world.lock().pulls.with(number, |pull| pull.reviews = reviews.into_iter().collect());
     }
 
+    /// Opens a pull request as a person would; `None` where the forge refuses.
+    pub fn open_by_person(&self, spec: &PullSpec) -> Option<Pull> {
+        self.world.lock().open_pull(spec).ok()
+    }
+
     /// Closes an open pull request as a person would; does nothing to others.
     pub fn close(&self, number: PullNumber) {
         self.world.lock().close_pull(number);

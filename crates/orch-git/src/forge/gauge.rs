@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use orch_core::{BranchName, ForgeError, Pull, PullNumber, PullState, Sha};
+use orch_core::{BranchName, ForgeError, MergeState, Pull, PullNumber, PullState, Sha};
 
 use super::records::Record;
 use super::{LocalForge, from_git};
@@ -48,12 +48,14 @@ impl LocalForge {
     ) -> Result<Pull, ForgeError> {
         let is_open = record.state == PullState::Open;
         let head_sha = if is_open { self.branch_tip(&record.head).await? } else { record.head_sha.clone() };
-        let mut mergeable = None;
+        let mut merge_state = MergeState::Unknown;
         if is_open {
-            mergeable = match (&head_sha, self.branch_tip(&record.base).await?) {
-                (Some(head), Some(base)) => Some(self.merges(head, base, merges).await?),
-                (None, _) => Some(false),
-                (Some(_), None) => None,
+            merge_state = match (&head_sha, self.branch_tip(&record.base).await?) {
+                (Some(head), Some(base)) if !self.merges(head, base.clone(), merges).await? => MergeState::Dirty,
+                (Some(_), Some(_)) if record.draft => MergeState::Blocked("it is a draft".to_owned()),
+                (Some(_), Some(_)) => MergeState::Clean,
+                (None, _) => MergeState::Blocked(format!("there is no branch {}", record.head)),
+                (_, None) => MergeState::Blocked(format!("there is no branch {}", record.base)),
             };
         }
         Ok(Pull {
@@ -65,7 +67,7 @@ impl LocalForge {
             merge_sha: record.merge_sha.clone().filter(|_| record.state == PullState::Merged),
             check_runs: record.checks.clone(),
             reviews: record.reviews(),
-            mergeable,
+            merge_state,
             draft: record.draft,
         })
     }

@@ -1,7 +1,8 @@
 use std::fs;
 
 use orch_core::{
-    Checks, Forge, ForgeError, MergeMethod, MergeSpec, Pull, PullChange, PullNumber, PullSpec, PullState, Sha, Vcs,
+    Checks, Forge, ForgeError, MergeMethod, MergeSpec, MergeState, Pull, PullChange, PullNumber, PullSpec, PullState,
+    Sha, Vcs,
 };
 
 use crate::lab::{Lab, branch, commit, git, head, push_spec, raw_git, sha, write};
@@ -38,7 +39,10 @@ async fn a_pull_request_is_opened_found_and_merged_once() {
     let forge = lab.forge().await;
     let tip = lab.pushed("t1", "a", "1\n").await;
     let opened = forge.open(&pull("t1", &tip)).await.expect("it opens");
-    assert_eq!((opened.number, opened.state, opened.mergeable), (PullNumber(1), PullState::Open, Some(true)));
+    assert_eq!(
+        (opened.number, opened.state, &opened.merge_state),
+        (PullNumber(1), PullState::Open, &MergeState::Clean)
+    );
     assert_eq!(opened.head_sha, Some(tip.clone()));
     assert_eq!(lab.forge().await.open(&pull("t1", &tip)).await, Ok(opened.clone()), "no second one");
     assert_eq!(forge.find(&[branch("task/t1"), branch("task/t9")]).await, Ok(vec![opened]));
@@ -128,7 +132,7 @@ async fn what_github_refuses_is_refused() {
 
     lab.move_base("src/a.txt", "two\n");
     let seen = forge.find(&[branch("task/t1")]).await.expect("it finds");
-    assert_eq!(seen[0].mergeable, Some(false));
+    assert_eq!(seen[0].merge_state, MergeState::Dirty);
     for method in [MergeMethod::Merge, MergeMethod::Squash, MergeMethod::Rebase] {
         let conflict =
             ForgeError::Conflict { number: PullNumber(1), base: branch("main"), files: vec!["src/a.txt".to_owned()] };
@@ -237,7 +241,8 @@ async fn a_branch_that_was_only_set_back_is_not_merged() {
     assert_eq!(seen[0].state, PullState::Open);
     git(&lab.origin(), &["update-ref", "-d", "refs/heads/task/t1"]);
     let seen = forge.find(&[branch("task/t1")]).await.expect("it finds");
-    assert_eq!((seen[0].state, seen[0].mergeable, seen[0].head_sha.as_ref()), (PullState::Open, Some(false), None));
+    let gone = MergeState::Blocked("there is no branch task/t1".to_owned());
+    assert_eq!((seen[0].state, &seen[0].merge_state, seen[0].head_sha.as_ref()), (PullState::Open, &gone, None));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Case, all_cases};
-use crate::base::id::{BranchName, LaunchId, Seq, TaskId};
+use crate::base::id::{BranchName, LaunchId, Seq, Sha, TaskId};
 use crate::engine::Outlook;
 use crate::engine::dispatch::{meets, reached};
 use crate::journal::effect::Effect;
@@ -11,7 +11,7 @@ use crate::journal::record::{Entry, Record, StatusRecord, UserVerb};
 use crate::plan::graph::TaskGraph;
 use crate::plan::spec::{Plan, SameFile};
 use crate::plan::status::{Status, transition};
-use crate::ports::PullState;
+use crate::ports::{Pull, PullState};
 use crate::state::{State, TaskState};
 use crate::testkit::Story;
 
@@ -22,7 +22,7 @@ use crate::testkit::Story;
 /// - attempts fail at most as often as the limits allow, but for what a person asked for;
 /// - no notice is given twice on one occasion;
 /// - when nothing goes on, no effect is open;
-/// - no two processes of one task were alive at once, and no branch has two open or merged pull requests;
+/// - no two processes of one task were alive at once, no branch has two open pull requests, nothing was merged twice;
 /// - no process lives that the state does not know, what is merged is in the base, and who needs a person says why.
 pub(super) fn check(story: &Story) {
     let mut state = State::default();
@@ -44,9 +44,16 @@ pub(super) fn check(story: &Story) {
         assert!(story.state.open.is_empty(), "left open: {:?}\n{story}", story.state.open);
     }
     assert_eq!(story.world.doubles(), [], "two processes of one task at once\n{story}");
-    let mut heads = BTreeSet::new();
-    for pull in story.world.forge().pulls().into_iter().filter(|pull| pull.state != PullState::Closed) {
-        assert!(heads.insert(pull.head.clone()), "a second pull request of {}\n{story}", pull.head);
+    // What a branch had after one was merged, or what was merged elsewhere, gets another.
+    let mut merged = BTreeSet::new();
+    let mut open = BTreeSet::new();
+    for pull in story.world.forge().pulls() {
+        let first = match pull.state {
+            PullState::Open => open.insert(pull.head.clone()),
+            PullState::Merged => merged.insert((pull.head.clone(), pull.base.clone(), pull.head_sha.clone())),
+            PullState::Closed => true,
+        };
+        assert!(first, "a second pull request of {}\n{story}", pull.head);
     }
     check_end(story);
 }
@@ -65,12 +72,17 @@ fn check_end(story: &Story) {
     }
     let main = BranchName::parse("main").expect("a branch");
     let base = story.world.repository().remote_history(&main);
+    let pulls = story.world.forge().pulls();
     for (id, task) in &state.tasks {
         assert!(!task.needs_human || task.reason.is_some(), "{id} needs a person and does not say why\n{story}");
-        // People may merge into the branch of a predecessor.
-        let merged = task.pull.as_ref().filter(|pull| task.status == Status::Merged && pull.base == main);
-        let merged = merged.and_then(|pull| pull.merge_sha.clone());
-        assert!(merged.is_none_or(|sha| base.contains(&sha)), "{id} is not in the base\n{story}");
+        // What was imported as merged was verified by nobody.
+        let claim = task.claim().filter(|_| task.status == Status::Merged);
+        let became = |pull: &Pull| pull.merge_sha.as_ref().is_some_and(|sha| base.contains(sha));
+        let landed = |sha: &Sha| {
+            let exactly = |pull: &Pull| pull.head_sha.as_ref() == Some(sha) && pull.base == main && became(pull);
+            base.contains(sha) || pulls.iter().any(|pull| pull.state == PullState::Merged && exactly(pull))
+        };
+        assert!(claim.is_none_or(landed), "{id} is merged and its verified commit is not in the base\n{story}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::base::id::{BranchName, PullNumber};
-use crate::ports::{Forge, ForgeError, MergeSpec, Pull, PullChange, PullSpec, PullState};
+use crate::ports::{Forge, ForgeError, MergeSpec, MergeState, Pull, PullChange, PullSpec, PullState};
 use crate::testkit::MockForge;
 
 super::defects!(
@@ -14,6 +14,8 @@ super::defects!(
         CreatesASecondPull = "open_again_gives_the_same",
         /// A closed pull request is opened again.
         ReopensClosed = "open_after_a_close_makes_another",
+        /// Whatever its branch once merged is taken for the answer.
+        TakesOldMerges = "open_of_what_came_after_the_merge_makes_another",
         /// A missing head branch is made up.
         MakesUpHeads = "open_without_a_head_is_refused",
         /// A pull request opens at whatever commit the head is at.
@@ -97,6 +99,7 @@ impl BrokenForge {
                 self.inner.reopen(known?.number);
                 None
             }
+            ForgeDefect::TakesOldMerges => known.filter(|pull| pull.state == PullState::Merged).map(Ok),
             ForgeDefect::MakesUpHeads if repository.remote_tip(&spec.head).is_none() => {
                 repository.set_remote(&spec.head, Some(&spec.sha));
                 None
@@ -167,7 +170,7 @@ impl Forge for BrokenForge {
                     repository.publish(&pull.base, &[("merged-again.txt", "x\n")]);
                 }
                 ForgeDefect::MergesClosed => self.inner.reopen(spec.number),
-                ForgeDefect::OverwritesInConflicts if pull.mergeable == Some(false) => {
+                ForgeDefect::OverwritesInConflicts if pull.merge_state == MergeState::Dirty => {
                     repository.set_remote(&pull.base, pull.head_sha.as_ref());
                 }
                 _ => {}

@@ -287,13 +287,14 @@ fn every_broken_forge_is_found() {
     insta::assert_snapshot!(table(ForgeDefect::ALL, ForgeDefect::found_by, run), @r"
     CreatesASecondPull: open_again_gives_the_same, 2 in all
     ReopensClosed: open_after_a_close_makes_another, 1 in all
+    TakesOldMerges: open_of_what_came_after_the_merge_makes_another, 2 in all
     MakesUpHeads: open_without_a_head_is_refused, 1 in all
     OpensAtAnyCommit: open_at_another_commit_is_refused, 1 in all
-    PrefixMatchesHeads: find_matches_whole_names, 3 in all
-    FindsTheOldest: find_gives_the_newest_of_each_head, 2 in all
+    PrefixMatchesHeads: find_matches_whole_names, 4 in all
+    FindsTheOldest: find_gives_the_newest_of_each_head, 3 in all
     ForgetsAtRestart: find_sees_what_was_closed, 1 in all
     HidesHandMerges: find_sees_what_was_merged_by_hand, 2 in all
-    ForgetsChanges: update_retargets, 3 in all
+    ForgetsChanges: update_retargets, 4 in all
     MergesStaleHeads: merge_of_a_stale_head_is_refused, 1 in all
     MergesTwice: merge_again_changes_nothing, 2 in all
     MergesClosed: merge_of_a_closed_one_is_refused, 1 in all

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::id::{BranchName, PullNumber, Sha};
-use crate::ports::{Check, ForgeError, MergeMethod, MergeSpec, Pull, PullChange, PullSpec, PullState};
+use crate::ports::{Check, ForgeError, MergeMethod, MergeSpec, MergeState, Pull, PullChange, PullSpec, PullState};
 use crate::testkit::vcs::{Merge, Node, merge_trees};
 use crate::testkit::world::State;
 
@@ -45,7 +45,7 @@ impl State {
     }
 
     pub(super) fn open_pull(&mut self, spec: &PullSpec) -> Result<Pull, ForgeError> {
-        if let Some(pull) = self.newest_pull(&spec.head).filter(|pull| pull.state != PullState::Closed) {
+        if let Some(pull) = self.newest_pull(&spec.head).filter(|pull| pull.answers(spec)) {
             return Ok(pull);
         }
         let refused =
@@ -67,7 +67,7 @@ impl State {
             merge_sha: None,
             check_runs: self.pulls.new_checks.clone(),
             reviews: Vec::new(),
-            mergeable: None,
+            merge_state: MergeState::Unknown,
             draft: spec.draft,
         };
         let entry = Entry { pull, title: spec.title.clone(), body: spec.body.clone() };
@@ -170,7 +170,7 @@ impl State {
         if pull.state != PullState::Merged {
             pull.head_sha = self.repo.remote.get(&pull.head).cloned().or_else(|| pull.head_sha.take());
         }
-        pull.mergeable = None;
+        pull.merge_state = MergeState::Unknown;
         if pull.state == PullState::Open
             && let (Some(head), Some(base)) = (&pull.head_sha, self.repo.remote.get(&pull.base))
         {
@@ -179,8 +179,12 @@ impl State {
                 pull.merge_sha = Some(base.clone());
             } else {
                 let graph = &self.repo.graph;
-                pull.mergeable =
-                    Some(merge_trees(&graph.common(base, head), &graph.tree(base), &graph.tree(head)).is_ok());
+                let merged = merge_trees(&graph.common(base, head), &graph.tree(base), &graph.tree(head));
+                pull.merge_state = match merged {
+                    Err(_) => MergeState::Dirty,
+                    Ok(_) if pull.draft => MergeState::Blocked("it is a draft".to_owned()),
+                    Ok(_) => MergeState::Clean,
+                };
             }
         }
         Ok(pull.clone())

@@ -1,9 +1,9 @@
 //! `find`: what is so at the forge, whoever did it.
 
 use super::ForgeHarness;
-use super::bench::{branch, main_branch, pull, pull_spec, seen};
+use super::bench::{branch, main_branch, merge_spec, pull, pull_spec, seen};
 use crate::base::id::PullNumber;
-use crate::ports::{Forge, PullState};
+use crate::ports::{Forge, MergeState, PullChange, PullState};
 use crate::testkit::contract::{CaseResult, HOLDS, ensure, ensure_eq};
 
 pub(super) async fn find_gives_the_newest_of_each_head<H: ForgeHarness>(h: &H) -> CaseResult {
@@ -41,9 +41,26 @@ pub(super) async fn find_sees_the_head_move<H: ForgeHarness>(h: &H) -> CaseResul
 pub(super) async fn find_sees_conflicts<H: ForgeHarness>(h: &H) -> CaseResult {
     let forge = h.fresh().await;
     let (opened, _) = pull(h, &forge, "fix/issue-1", &[("shared.txt", "mine\n")]).await?;
-    ensure!(seen(&forge, &opened.head).await?.mergeable != Some(false), "a clean one is called in conflict");
+    let clean = seen(&forge, &opened.head).await?.merge_state;
+    ensure!(matches!(clean, MergeState::Clean | MergeState::Unknown), "a clean one is called {clean:?}");
     h.publish(&main_branch()?, &main_branch()?, &[("shared.txt", "theirs\n")]).await;
-    ensure!(seen(&forge, &opened.head).await?.mergeable != Some(true), "one in conflict is called clean");
+    let dirty = seen(&forge, &opened.head).await?.merge_state;
+    ensure!(matches!(dirty, MergeState::Dirty | MergeState::Unknown), "one in conflict is called {dirty:?}");
+    HOLDS
+}
+
+pub(super) async fn find_sees_what_keeps_it_from_being_merged<H: ForgeHarness>(h: &H) -> CaseResult {
+    let forge = h.fresh().await;
+    let (opened, sha) = pull(h, &forge, "fix/issue-1", &[("a.txt", "1\n")]).await?;
+    let draft = |draft| PullChange { draft: Some(draft), ..PullChange::default() };
+    forge.update(opened.number, &draft(true)).await?;
+    let held = seen(&forge, &opened.head).await?.merge_state;
+    ensure!(!matches!(held, MergeState::Clean | MergeState::Queued), "a draft is called {held:?}");
+    forge.update(opened.number, &draft(false)).await?;
+    let free = seen(&forge, &opened.head).await?.merge_state;
+    ensure!(!matches!(free, MergeState::Blocked(_) | MergeState::Dirty), "what is ready is called {free:?}");
+    forge.merge(&merge_spec(&opened, &sha)).await?;
+    ensure_eq!(seen(&forge, &opened.head).await?.merge_state, MergeState::Unknown, "merge state once merged");
     HOLDS
 }
 

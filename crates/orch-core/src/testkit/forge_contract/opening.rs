@@ -66,6 +66,32 @@ pub(super) async fn open_after_a_close_makes_another<H: ForgeHarness>(h: &H) -> 
     HOLDS
 }
 
+pub(super) async fn open_of_what_came_after_the_merge_makes_another<H: ForgeHarness>(h: &H) -> CaseResult {
+    let forge = h.fresh().await;
+    let (first, sha) = pull(h, &forge, "fix/issue-1", &[("a.txt", "1\n")]).await?;
+    forge.merge(&merge_spec(&first, &sha)).await?;
+    let newer = h.publish(&first.head, &main_branch()?, &[("b.txt", "1\n")]).await;
+    let again = forge.open(&pull_spec(&first.head, &newer, &main_branch()?)).await?;
+    ensure_eq!((again.state, again.head_sha.as_ref()), (PullState::Open, Some(&newer)), "state and head of the next");
+    ensure!(again.number != first.number, "what came after the merge is taken for merged");
+    ensure_eq!(seen(&forge, &first.head).await?.number, again.number, "the newest of the head");
+    HOLDS
+}
+
+pub(super) async fn open_of_what_was_merged_elsewhere_makes_another<H: ForgeHarness>(h: &H) -> CaseResult {
+    let forge = h.fresh().await;
+    let below = branch("fix/issue-1")?;
+    h.publish(&below, &main_branch()?, &[("a.txt", "1\n")]).await;
+    let head = branch("fix/issue-2")?;
+    let sha = h.publish(&head, &below, &[("b.txt", "1\n")]).await;
+    let stacked = forge.open(&pull_spec(&head, &sha, &below)).await?;
+    forge.merge(&merge_spec(&stacked, &sha)).await?;
+    let again = forge.open(&pull_spec(&head, &sha, &main_branch()?)).await?;
+    ensure_eq!((again.state, again.base), (PullState::Open, main_branch()?), "state and base of the next");
+    ensure!(again.number != stacked.number, "what was merged into another branch is taken for merged");
+    HOLDS
+}
+
 pub(super) async fn open_without_a_head_is_refused<H: ForgeHarness>(h: &H) -> CaseResult {
     let forge = h.fresh().await;
     let (main, head) = (main_branch()?, branch("fix/issue-1")?);
