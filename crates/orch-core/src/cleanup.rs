@@ -25,6 +25,10 @@ pub struct Clearing {
     steps: VecDeque<Step>,
     removal: RemoveSpec,
     attempt: AttemptNo,
+    /// Whether its agent is ended whatever can be saved.
+    force: bool,
+    /// What could not be saved before that.
+    unsaved: Option<String>,
 }
 
 /// A step; the removal is put together when it is due.
@@ -94,7 +98,14 @@ impl Clearing {
             discard: false,
             delete_branch: task.status == Status::Merged,
         };
-        Ok(Self { task: spec.id.clone(), steps, removal, attempt: task.attempt.max(AttemptNo(1)) })
+        Ok(Self {
+            task: spec.id.clone(),
+            steps,
+            removal,
+            attempt: task.attempt.max(AttemptNo(1)),
+            force,
+            unsaved: None,
+        })
     }
 
     /// What is recorded next; an effect is then performed and its outcome judged. `None` when all is done.
@@ -102,7 +113,8 @@ impl Clearing {
         let effect = match self.steps.pop_front()? {
             Step::Record(record) => return Some(*record),
             Step::Save => {
-                Effect::Save { task: self.task.clone(), attempt: self.attempt, worktree: self.removal.worktree.clone() }
+                let (task, worktree) = (self.task.clone(), self.removal.worktree.clone());
+                Effect::Save { task, attempt: self.attempt, worktree, partial: self.ends_an_agent() }
             }
             Step::Remove => Effect::Remove(self.removal.clone()),
         };
@@ -124,15 +136,35 @@ impl Clearing {
             (Effect::Save { .. } | Effect::End { .. }, Outcome::Failed(Failure { kind: FailureKind::Missing, .. })) => {
                 self.found_to_save(false);
             }
+            // A person's word ends the agent all the same; the worktree stays.
+            (Effect::Save { .. }, Outcome::Failed(failure)) if self.ends_an_agent() => {
+                self.unsaved = Some(failure.message.clone());
+            }
+            (Effect::Save { .. }, Outcome::Saved(Some(saved))) if !saved.missing.is_empty() => {
+                self.unsaved = Some(saved.missing.join(", "));
+            }
             (_, Outcome::Failed(failure)) => return Err(self.keep(because(failure.message.clone()))),
             (Effect::End { .. }, Outcome::Ended(false)) => {
                 return Err(self.keep(because("they are still there".to_owned())));
             }
             (_, Outcome::Unknown) => return Err(self.keep(because("what came of it is not known".to_owned()))),
-            (Effect::Save { .. }, Outcome::Saved(saved)) => self.found_to_save(saved.is_some()),
+            (Effect::Save { .. }, Outcome::Saved(saved)) => {
+                self.unsaved = None;
+                self.found_to_save(saved.is_some());
+            }
             _ => {}
         }
+        if self.unsaved.is_some() && !self.ends_an_agent() {
+            let why = self.unsaved.take().unwrap_or_default();
+            return Err(self.keep(KeptBecause::NotSaved(why)));
+        }
         Ok(())
+    }
+
+    /// Whether an agent is still to be ended.
+    fn ends_an_agent(&self) -> bool {
+        let ends = |step: &Step| matches!(step, Step::Record(record) if !matches!(**record, Record::User { .. }));
+        self.force && self.steps.iter().any(ends)
     }
 
     /// A branch on which there is more than what was merged stays beside its saved work.

@@ -108,6 +108,8 @@ wire_enum!(
         Lost = "lost",
         /// The agent ended well and did nothing.
         NothingDone = "nothingDone",
+        /// The worktree is not there any more; its branch may be.
+        WorktreeLost = "worktreeLost",
         /// Work is there and not committed.
         Uncommitted = "uncommitted",
         /// The agent ended well with clean, committed work: a claim.
@@ -305,6 +307,7 @@ impl HealPolicy for DefaultPolicy {
             | Signal::NothingDone
             | Signal::VerifyFailed
             | Signal::VerifyTimedOut
+            | Signal::WorktreeLost
             | Signal::PrepareFailed
             | Signal::LaunchFailed => restart(case, limits, now),
             Signal::Limited => limited(case, limits, now),

@@ -2,6 +2,7 @@ mod checkout;
 mod commit;
 mod identity;
 mod locks;
+mod mend;
 mod nested;
 mod paths;
 mod prepare;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use orch_core::{
@@ -18,6 +19,8 @@ use crate::notify::Notifier;
 
 /// How many lines of a log are taken as an ended session's last words.
 const TAIL: usize = 20;
+/// How long saving may hold up a person's `kill`.
+const SAVE_TIME: Duration = Duration::from_secs(60);
 
 /// Everything that effects act on.
 #[derive(Clone)]
@@ -43,10 +46,18 @@ impl World {
         let outcome = match (effect, launch.map(|plan| self.launch_spec(plan)).transpose()) {
             (_, Err(failure)) => Outcome::Failed(failure),
             (Effect::Notify(notice), _) => self.notify(notice).await,
+            (Effect::Save { partial: true, .. }, _) => self.save_in_time(effect).await,
             (effect, Ok(spec)) => self.ports.perform(effect, spec.as_ref()).await,
         };
         self.faults.at(&format!("{}.after", effect.name()));
         outcome
+    }
+
+    /// Saves before a person's word ends an agent, which does not wait for ever.
+    async fn save_in_time(&self, effect: &Effect) -> Outcome {
+        let why = format!("it took longer than {} s", SAVE_TIME.as_secs());
+        let late = |_| Outcome::Failed(Failure::new(FailureKind::Refused, &why));
+        tokio::time::timeout(SAVE_TIME, self.ports.perform(effect, None)).await.unwrap_or_else(late)
     }
 
     /// Writes the prompt and chooses the environment.

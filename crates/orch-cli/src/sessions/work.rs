@@ -49,7 +49,7 @@ pub(crate) async fn save_or_say(store: &SessionStore, id: LaunchId, cwd: &Utf8Pa
 async fn save(store: &SessionStore, id: LaunchId, cwd: &Utf8Path) -> Result<Option<String>, Failure> {
     let Some((vcs, worktree)) = open(store, id, cwd, false).await? else { return Ok(None) };
     let task = TaskId::parse(&format!("session-{id}"))?;
-    let saved = vcs.save(&SaveSpec { task, attempt: AttemptNo(1), worktree }).await?;
+    let saved = vcs.save(&SaveSpec { task, attempt: AttemptNo(1), worktree, partial: false }).await?;
     Ok(saved.map(|saved| saved.reference))
 }
 

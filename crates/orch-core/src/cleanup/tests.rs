@@ -23,7 +23,12 @@ fn sha() -> Sha {
 }
 
 fn saved() -> Outcome {
-    Outcome::Saved(Some(Saved { reference: "refs/orch/saved/t1/1".to_owned(), sha: sha() }))
+    Outcome::Saved(Some(Saved { reference: "refs/orch/saved/t1/1".to_owned(), sha: sha(), missing: Vec::new() }))
+}
+
+fn in_part() -> Outcome {
+    let reference = "refs/orch/saved/t1/1".to_owned();
+    Outcome::Saved(Some(Saved { reference, sha: sha(), missing: vec!["secret".to_owned()] }))
 }
 
 fn failed(kind: FailureKind) -> Outcome {
@@ -142,8 +147,20 @@ fn what_may_go_goes_saved_first_and_what_may_not_stays_with_its_reason() {
         forced(row(
             "not to be saved before its end",
             Status::Running,
-            vec![failed(FailureKind::Refused)],
-            "kill, save, kept: its work cannot be saved: no",
+            vec![failed(FailureKind::Refused), ended(), Outcome::Ok, failed(FailureKind::Refused)],
+            "kill, save, end, forget, running -> error, save, kept: its work cannot be saved: no",
+        )),
+        forced(row(
+            "saved in part before its end",
+            Status::Running,
+            vec![in_part(), ended(), Outcome::Ok, in_part()],
+            "kill, save, end, forget, running -> error, save, kept: its work cannot be saved: secret",
+        )),
+        forced(row(
+            "saved after its end only",
+            Status::Running,
+            vec![failed(FailureKind::Refused), ended(), Outcome::Ok, saved()],
+            "kill, save, end, forget, running -> error, save, remove discard",
         )),
         Row {
             worktree: false,

@@ -206,6 +206,7 @@ impl Orchestrator {
                 task: id.clone(),
                 attempt: task.attempt.max(AttemptNo(1)),
                 worktree: self.worktree(id),
+                partial: session.by_hand,
             });
         }
         if session.gone {
@@ -223,17 +224,12 @@ impl Orchestrator {
         let (plan, spec, task) = of;
         let id = &spec.id;
         match todo {
-            Todo::Prepare => Next::effect(Effect::Prepare(PrepareSpec {
-                task: id.clone(),
-                branch: spec.branch.clone(),
-                worktree: self.worktree(id),
-                base: self.config.base.clone(),
-                predecessors: self.unmerged_predecessors(id),
-            })),
+            Todo::Prepare => self.prepare(spec),
             Todo::Launch { purpose: Purpose::Verify, .. } => self.verify(id, plan, spec, task),
             Todo::Launch { purpose: Purpose::Work, .. } if task.person_retry && !self.eyes.looked_for_fix(id) => {
                 Next::Look(Look::Work(id.clone()))
             }
+            Todo::Launch { purpose: Purpose::Work, .. } if self.eyes.is_gone(id) => self.prepare(spec),
             Todo::Launch { purpose, resume } => {
                 let Some(profile) = self.profile(id) else {
                     let name = plan.agent_of(spec);
@@ -253,6 +249,18 @@ impl Orchestrator {
             Todo::Judge => self.look_at_work(pass, id),
             Todo::EndAttempt => Next::Nothing,
         }
+    }
+
+    /// Makes the worktree, or makes it anew on the branch that is there.
+    pub(super) fn prepare(&self, spec: &TaskSpec) -> Next {
+        let id = &spec.id;
+        Next::effect(Effect::Prepare(PrepareSpec {
+            task: id.clone(),
+            branch: spec.branch.clone(),
+            worktree: self.worktree(id),
+            base: self.config.base.clone(),
+            predecessors: self.unmerged_predecessors(id),
+        }))
     }
 
     fn verify(&self, id: &TaskId, plan: &Plan, spec: &TaskSpec, task: &TaskState) -> Next {

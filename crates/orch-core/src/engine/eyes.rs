@@ -25,6 +25,8 @@ pub(super) struct Eyes {
     pub(super) by_launch: BTreeMap<LaunchId, Eye>,
     pub(super) asked: BTreeSet<Look>,
     fixes: BTreeSet<TaskId>,
+    /// Tasks whose worktree was found to be gone.
+    gone: BTreeSet<TaskId>,
     pulls: BTreeMap<TaskId, PullSight>,
     /// How often something was merged.
     merges: u64,
@@ -192,6 +194,18 @@ impl Eyes {
 
     pub(super) fn note_no_fix(&mut self, task: &TaskId) {
         self.fixes.insert(task.clone());
+    }
+
+    pub(super) fn note_gone(&mut self, task: &TaskId) {
+        self.gone.insert(task.clone());
+    }
+
+    pub(super) fn is_gone(&self, task: &TaskId) -> bool {
+        self.gone.contains(task)
+    }
+
+    pub(super) fn note_prepared(&mut self, task: &TaskId) {
+        self.gone.remove(task);
     }
 
     pub(super) fn forget_fix(&mut self, task: &TaskId) {

@@ -4,7 +4,7 @@ use crate::base::id::{BranchName, EffectId, LaunchId, Sha, TaskId};
 use crate::journal::effect::Outcome;
 use crate::journal::record::{ImportedState, UserVerb};
 use crate::plan::spec::Plan;
-use crate::ports::{ExitStatus, Launched, Pull, PullState, ScreenView, Work};
+use crate::ports::{ExitStatus, Failure, Launched, Pull, PullState, ScreenView, Work};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,7 +49,7 @@ pub enum Seen {
         /// The task.
         task: TaskId,
         /// What was found.
-        work: Result<Box<Work>, String>,
+        work: Result<Box<Work>, Failure>,
     },
     /// A task's pull request and the branches around it, or why they could not be looked at.
     Pull {

@@ -12,7 +12,7 @@ use crate::journal::effect::{Effect, Look, Purpose};
 use crate::journal::record::{Evidence, Record, Todo, Verdict};
 use crate::plan::graph::TaskGraph;
 use crate::plan::spec::PushMode;
-use crate::ports::{Dirt, EndMode, ExitStatus, Work};
+use crate::ports::{Dirt, EndMode, ExitStatus, Failure, FailureKind, Work};
 use crate::state::TaskState;
 
 /// How many lines of output a verdict keeps of what ended well.
@@ -113,7 +113,7 @@ impl Orchestrator {
     }
 
     /// A worktree was looked at: judges an ended session, or notes how far a live one got.
-    fn on_work(&mut self, pass: &mut Pass<'_>, id: &TaskId, work: Result<Work, String>) {
+    fn on_work(&mut self, pass: &mut Pass<'_>, id: &TaskId, work: Result<Work, Failure>) {
         self.eyes.answered(&Look::Work(id.clone()));
         if work.is_ok() {
             self.eyes.note_sight(id);
@@ -130,14 +130,22 @@ impl Orchestrator {
         let judges = task.todo == Some(Todo::Judge) && task.session.is_none();
         match work {
             Err(_) if (ended.is_some() || judges) && !self.eyes.note_blind(id, pass.now) => {}
-            Err(why) if ended.is_some() || judges => {
-                let case = self.case(id, Signal::Broken, format!("the worktree cannot be looked at: {why}"));
+            Err(failure) if ended.is_some() || judges => {
+                let why = failure.message;
+                let (signal, detail) = match failure.kind {
+                    FailureKind::Missing => (Signal::WorktreeLost, format!("its worktree is gone: {why}")),
+                    _ => (Signal::Broken, format!("the worktree cannot be looked at: {why}")),
+                };
+                let case = self.case(id, signal, detail);
                 let evidence =
                     Evidence { message: Some(why), exit: ended.map(|(_, _, exit, _)| exit), ..Evidence::default() };
                 self.judge(pass, id, None, "worktree", evidence, case);
             }
-            Err(_) => {
+            Err(failure) => {
                 self.eyes.note_no_fix(id);
+                if person_retry && failure.kind == FailureKind::Missing {
+                    self.eyes.note_gone(id);
+                }
                 pass.dirty.insert(id.clone());
             }
             Ok(work) => match ended {

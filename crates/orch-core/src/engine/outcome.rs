@@ -34,6 +34,7 @@ impl Orchestrator {
                 self.record(pass, None, Record::Effect { effect });
             }
             Effect::Forget { launch } => self.eyes.forget(*launch),
+            Effect::Prepare(spec) if well => self.eyes.note_prepared(&spec.task),
             Effect::MergePull(_) if well => self.eyes.doubt_pulls(),
             Effect::OpenPull(_) | Effect::UpdatePull { .. } | Effect::Push(_) | Effect::MergePull(_) => {
                 if let Some(id) = task {
@@ -65,8 +66,10 @@ impl Orchestrator {
         let Setback { effect, failure } = setback;
         let signal = match (effect, failure.kind) {
             (Effect::Prepare(spec), FailureKind::Conflict) => return blocked(task, spec, failure),
-            // The base has just moved: it is taken in first, which says what conflicts.
-            (Effect::MergePull(_), FailureKind::Conflict) if task.delays < self.config.limits.relaunch_limit => {
+            // The base has just moved: it is taken in first, which says what conflicts. A worktree is made anew first.
+            (Effect::MergePull(_), FailureKind::Conflict) | (Effect::Sync(_), FailureKind::Missing)
+                if task.delays < self.config.limits.relaunch_limit =>
+            {
                 Signal::Delayed
             }
             (Effect::Sync(_) | Effect::MergePull(_), FailureKind::Conflict) => Signal::Conflict,

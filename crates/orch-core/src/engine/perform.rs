@@ -87,7 +87,7 @@ impl LookPlan {
         let seen = match self {
             Self::Sessions => vec![Seen::NotListed(why.to_owned())],
             Self::Screens(launches) => launches.into_iter().map(Seen::NoScreen).collect(),
-            Self::Work(task, _) => vec![Seen::Work { task, work: Err(why.to_owned()) }],
+            Self::Work(task, _) => vec![Seen::Work { task, work: Err(Failure::new(FailureKind::Refused, why)) }],
             Self::Pull { task, .. } => vec![Seen::Pull { task, seen: Err(why.to_owned()) }],
         };
         seen.into_iter().map(Input::Seen).collect()
@@ -139,8 +139,9 @@ impl Ports {
                 executor.forget(*launch).await?;
                 Outcome::Ok
             }
-            Effect::Save { task, attempt, worktree } => {
-                let spec = SaveSpec { task: task.clone(), attempt: *attempt, worktree: worktree.clone() };
+            Effect::Save { task, attempt, worktree, partial } => {
+                let (task, worktree) = (task.clone(), worktree.clone());
+                let spec = SaveSpec { task, attempt: *attempt, worktree, partial: *partial };
                 Outcome::Saved(vcs.save(&spec).await?)
             }
             Effect::Commit(spec) => Outcome::At(vcs.commit(spec).await?),
@@ -167,8 +168,8 @@ impl Ports {
             LookPlan::Screens(launches) => self.screens(launches).await,
             LookPlan::Work(task, spec) => {
                 let work = match spec {
-                    None => Err("there is no worktree".to_owned()),
-                    Some(spec) => self.vcs.work(&spec).await.map(Box::new).map_err(|e| e.to_string()),
+                    None => Err(Failure::new(FailureKind::Refused, "there is no worktree")),
+                    Some(spec) => self.vcs.work(&spec).await.map(Box::new).map_err(Failure::from),
                 };
                 vec![Seen::Work { task, work }]
             }

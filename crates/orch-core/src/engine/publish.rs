@@ -96,7 +96,12 @@ impl Orchestrator {
         }
         let worktree = self.worktree(&spec.id);
         if task.leftovers && !task.leftovers_saved {
-            return Next::effect(Effect::Save { task: spec.id.clone(), attempt: task.attempt, worktree });
+            return Next::effect(Effect::Save {
+                task: spec.id.clone(),
+                attempt: task.attempt,
+                worktree,
+                partial: false,
+            });
         }
         Next::effect(Effect::Remove(RemoveSpec {
             task: spec.id.clone(),

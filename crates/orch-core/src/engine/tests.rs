@@ -16,6 +16,7 @@ mod scheduling;
 mod steering;
 mod tables;
 mod verifying;
+mod worktrees;
 
 use crate::testkit::Scenario;
 
@@ -47,6 +48,7 @@ fn all_cases() -> impl Iterator<Item = Case> {
         scheduling::CASES,
         steering::CASES,
         verifying::CASES,
+        worktrees::CASES,
     ];
     SUBJECTS.iter().copied().flatten().copied()
 }

@@ -64,6 +64,9 @@ pub enum Effect {
         attempt: AttemptNo,
         /// Where it is.
         worktree: Utf8PathBuf,
+        /// A person ends the agent, whatever can be saved: what cannot be read is left out and named.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        partial: bool,
     },
     /// Commit what an agent left uncommitted.
     Commit(CommitSpec),

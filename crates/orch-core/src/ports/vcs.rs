@@ -193,6 +193,8 @@ pub struct SaveSpec {
     pub attempt: AttemptNo,
     /// Where it is.
     pub worktree: Utf8PathBuf,
+    /// Whether what cannot be read is left out and named in [`Saved::missing`]; otherwise it is an error.
+    pub partial: bool,
 }
 
 /// Saved work.
@@ -203,6 +205,9 @@ pub struct Saved {
     pub reference: String,
     /// The commit that holds it.
     pub sha: Sha,
+    /// What could not be read and is not in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
 }
 
 /// A commit to make for an agent that left its work uncommitted.

@@ -2,6 +2,7 @@
 
 use super::{Setback, TaskState};
 use crate::base::id::{Sha, TaskId};
+use crate::base::text::one_line;
 use crate::base::time::AwakeMs;
 use crate::journal::effect::{Effect, Outcome, Purpose};
 use crate::journal::record::Todo;
@@ -21,9 +22,15 @@ impl TaskState {
         }
         match (effect, outcome) {
             (Effect::Prepare(spec), Outcome::Prepared(prepared)) => {
+                // A worktree that was made anew holds what its branch holds.
+                if self.prepared.as_ref().is_none_or(|before| before.start != prepared.start) {
+                    self.contains = spec.predecessors.iter().map(|p| (p.task.clone(), p.sha.clone())).collect();
+                }
                 self.prepared = Some(prepared.clone());
-                self.contains = spec.predecessors.iter().map(|p| (p.task.clone(), p.sha.clone())).collect();
                 self.removed = false;
+                if self.is_published() {
+                    return;
+                }
                 self.then(match self.status {
                     // Imported: what is said to be done is looked at before it is believed.
                     Status::Complete | Status::PrOpen => Todo::Judge,
@@ -55,6 +62,9 @@ impl TaskState {
                 if let Some(saved) = saved.as_ref().filter(|saved| !self.saved.contains(&saved.reference)) {
                     self.saved.push(saved.reference.clone());
                 }
+                let missing =
+                    saved.as_ref().map(|saved| saved.missing.join(", ")).filter(|missing| !missing.is_empty());
+                self.not_saved(missing);
                 self.leftovers_saved = self.leftovers;
                 self.each_session(|session| session.saved = true);
             }
@@ -99,6 +109,12 @@ impl TaskState {
 
     fn failed(&mut self, effect: &Effect, failure: &Failure) {
         let kind = failure.kind;
+        if matches!(effect, Effect::Save { .. }) && self.is_saved_enough(kind) {
+            self.not_saved(Some(failure.message.clone()).filter(|_| kind != FailureKind::Missing));
+            return self.each_session(|session| session.saved = true);
+        }
+        // A new worktree is made before anything else is done there.
+        self.removed |= kind == FailureKind::Missing && matches!(effect, Effect::Commit(_) | Effect::Sync(_));
         if let Effect::Push(spec) = effect {
             self.left = self.rewritten(spec, failure);
         }
@@ -132,6 +148,25 @@ impl TaskState {
             Effect::Remove(spec) => (self.leftovers, self.removed) = (true, spec.discard),
             _ => {}
         }
+    }
+
+    /// Whether its agent is ended although its work could not be saved: there is no worktree any more, or a person
+    /// said so.
+    fn is_saved_enough(&self, kind: FailureKind) -> bool {
+        let by_hand = self.session.as_ref().is_some_and(|session| session.by_hand);
+        self.status != Status::Merged && (kind == FailureKind::Missing || by_hand)
+    }
+
+    fn not_saved(&mut self, why: Option<String>) {
+        if let (Some(why), Some(reason)) = (&why, &mut self.reason) {
+            reason.push_str(&format!("; not saved, so it stays in the worktree: {}", one_line(why)));
+        }
+        self.unsaved = why;
+    }
+
+    /// Whether its work is verified and only waits for others.
+    fn is_published(&self) -> bool {
+        matches!(self.status, Status::Complete | Status::PrOpen) && self.verified.is_some()
     }
 
     /// The tip that a plain push found in its way, if orch itself pushed that.

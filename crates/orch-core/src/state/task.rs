@@ -65,6 +65,8 @@ pub struct TaskState {
     pub asked_to_commit: bool,
     /// How often orch committed for the agent in this attempt.
     pub committed: u32,
+    /// Why its work could not be saved, or not all of it, before a person ended its agent: it stays in the worktree.
+    pub unsaved: Option<String>,
     /// Repositories inside the worktree that stood in the way when last judged.
     pub nested: Vec<Nested>,
     /// A remedy waits for progress after this awake time.
@@ -285,6 +287,8 @@ impl TaskState {
         if evidence.head.is_some() {
             self.nested = evidence.dirt.as_ref().map(|dirt| dirt.nested.clone()).unwrap_or_default();
         }
+        // A new worktree is made before anything else is done there.
+        self.removed |= verdict.case.signal == Signal::WorktreeLost;
         if self.todo == Some(Todo::Judge) {
             self.todo = None;
         }

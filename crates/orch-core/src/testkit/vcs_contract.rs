@@ -54,6 +54,9 @@ pub trait VcsHarness: Send + Sync {
     /// Makes a repository inside a worktree, with a file `inside.txt` in a commit that nobody else has.
     async fn nest(&self, worktree: &Utf8Path, path: &str, content: &str);
 
+    /// Deletes a worktree's directory, `.git` and all.
+    async fn lose_worktree(&self, worktree: &Utf8Path);
+
     /// Commits what is staged in a worktree.
     async fn commit(&self, worktree: &Utf8Path, message: &str) -> Sha;
 
@@ -115,6 +118,8 @@ async fn run<H: VcsHarness>(harness: &H, only: Option<&str>) -> Result<Report, C
         preparing::prepare_starts_from_the_newest_base,
         preparing::prepare_again_gives_the_same,
         preparing::prepare_again_keeps_work,
+        preparing::prepare_again_without_the_worktree_keeps_the_branch,
+        saving::save_of_a_lost_worktree_is_missing,
         preparing::prepare_contains_its_predecessors,
         preparing::prepare_start_is_deterministic,
         preparing::prepare_names_conflicts_and_leaves_nothing,

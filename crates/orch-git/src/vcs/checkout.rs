@@ -38,13 +38,10 @@ impl GitVcs {
         if checkout.git_dir == self.common {
             return Ok(checkout);
         }
-        let link = fs::read_to_string(worktree.join(".git")).unwrap_or_default();
-        let target = link.trim_end().strip_prefix("gitdir: ").map(|path| worktree.join(path));
-        if target.and_then(|path| path.canonicalize_utf8().ok()) != checkout.git_dir.canonicalize_utf8().ok() {
-            let detail = format!("{} does not lead to {}", worktree.join(".git"), checkout.git_dir);
-            return Err(VcsError::Tampered { what: "worktree link".to_owned(), detail });
+        if leads_to(worktree, &checkout.git_dir) {
+            return Ok(checkout);
         }
-        Ok(checkout)
+        Err(VcsError::Missing { what: format!("the link of {} to its repository", worktree.join(".git")) })
     }
 
     /// The worktree, for calls that read no configuration which matters.
@@ -82,6 +79,16 @@ impl GitVcs {
             .await
             .map_err(|error| VcsError::Git { command: "lock".to_owned(), stderr: error.to_string() })
     }
+}
+
+/// Whether a worktree's own `.git` leads to the git directory under which the repository knows it.
+pub(super) fn leads_to(worktree: &Utf8Path, git_dir: &Utf8Path) -> bool {
+    let link = worktree.join(".git");
+    let text = if link.is_file() { fs::read_to_string(&link).unwrap_or_default() } else { String::new() };
+    let target = text.trim_end().strip_prefix("gitdir: ").map(|path| worktree.join(path));
+    target
+        .and_then(|path| path.canonicalize_utf8().ok())
+        .is_some_and(|target| Ok(target) == git_dir.canonicalize_utf8().map_err(drop))
 }
 
 /// The git directory under which the repository knows a worktree.

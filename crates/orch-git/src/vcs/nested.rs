@@ -21,7 +21,7 @@ use super::checkout::Checkout;
 use super::status::Status;
 use super::submodules::{Modules, links_at};
 
-pub(super) use keep::Kept;
+pub(super) use keep::{Kept, regular};
 
 /// How long looking at all repositories of a worktree may take: one of them may hold a pipe where a file belongs.
 const PATIENCE: Duration = Duration::from_secs(60);

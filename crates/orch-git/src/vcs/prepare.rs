@@ -2,6 +2,7 @@ use camino::Utf8Path;
 use orch_core::{BranchName, PrepareSpec, Prepared, Sha, TaskId, VcsError};
 
 use super::checkout::Place;
+use super::mend::was_ours;
 use super::{GitVcs, local_ref};
 use crate::merge::{Merged, Signature};
 
@@ -40,7 +41,8 @@ impl GitVcs {
         let [base, start, tip] = self.tips(names).await?;
         let recorded = base.zip(start).map(|(base, start)| Prepared { base, start, unfilled: Vec::new() });
         let place = self.place(&spec.worktree);
-        if place == Place::Foreign {
+        let known = recorded.is_some() && tip.is_some();
+        if place == Place::Foreign && !(known && was_ours(&self.common, &spec.worktree)) {
             return Err(in_the_way(
                 &spec.worktree,
                 "something that is not a worktree of this repository is in the way",
@@ -63,10 +65,7 @@ impl GitVcs {
         if !self.reaches(&prepared.start, &tip).await? {
             return Err(taken(&spec.branch, tip));
         }
-        if place != Place::Whole {
-            self.clear_place(&spec.worktree, &place).await?;
-            self.add_worktree(&spec.worktree, &[], spec.branch.as_str()).await?;
-        }
+        self.mend(spec, &place).await?;
         Ok(Some(prepared))
     }
 
@@ -78,7 +77,12 @@ impl GitVcs {
         }
     }
 
-    async fn add_worktree(&self, worktree: &Utf8Path, branch: &[&str], commit: &str) -> Result<(), VcsError> {
+    pub(super) async fn add_worktree(
+        &self,
+        worktree: &Utf8Path,
+        branch: &[&str],
+        commit: &str,
+    ) -> Result<(), VcsError> {
         let slot = self.making.acquire().await;
         let call = self.repo.write(["worktree", "add", "--quiet"]).args(branch.iter().copied());
         let added = call.args(["--", worktree.as_str(), commit]).ok().await.map(drop);

@@ -1,12 +1,16 @@
 mod scratch;
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
+use camino::Utf8Path;
 use orch_core::{SaveSpec, Saved, Sha, VcsError};
 
 use super::GitVcs;
 use super::checkout::Checkout;
-use super::nested::Kept;
+use super::nested::{Kept, regular};
 use super::status::{STATUS, Status, operation};
 use crate::merge::Signature;
 
@@ -54,14 +58,21 @@ struct Contents {
     merging: Vec<Sha>,
     /// The repositories inside it.
     kept: Kept,
+    /// What cannot be read, and is left out.
+    missing: Vec<String>,
 }
 
 impl GitVcs {
     pub(super) async fn save_work(&self, spec: &SaveSpec) -> Result<Option<Saved>, VcsError> {
         let _path = self.paths.hold(&spec.worktree).await;
+        self.save_tree(spec).await
+    }
+
+    /// Saves while the worktree's path is held.
+    pub(super) async fn save_tree(&self, spec: &SaveSpec) -> Result<Option<Saved>, VcsError> {
         let checkout = self.unchecked(&spec.worktree)?;
         let work = Work::of(self, &checkout).await?;
-        let Some(contents) = work.contents().await? else { return Ok(None) };
+        let Some(contents) = work.contents(spec.partial).await? else { return Ok(None) };
         let prefix = format!("refs/orch/saved/{}/", spec.task);
         let first = format!("{prefix}{}", spec.attempt);
         let again = format!("{first}-");
@@ -69,7 +80,7 @@ impl GitVcs {
         taken.retain(|name| *name == first || name.starts_with(&again));
         for reference in &taken {
             if let Some(sha) = self.holding(reference, &contents).await? {
-                return Ok(Some(Saved { reference: reference.clone(), sha }));
+                return Ok(Some(Saved { reference: reference.clone(), sha, missing: contents.missing }));
             }
         }
         let sha = work.commit(&contents, spec).await?;
@@ -80,7 +91,7 @@ impl GitVcs {
             reference = format!("{again}{number}");
         }
         self.repo.set_ref(&reference, &sha, Some("")).await?;
-        Ok(Some(Saved { reference, sha }))
+        Ok(Some(Saved { reference, sha, missing: contents.missing }))
     }
 
     /// The commit of a saved ref, if it holds the same.
@@ -118,23 +129,35 @@ impl<'a> Work<'a> {
 
     /// What there is to save; `None` when everything is committed, the head is on a branch or kept elsewhere, and so
     /// is what repositories inside it hold.
-    async fn contents(&self) -> Result<Option<Contents>, VcsError> {
-        let status = Status::of(self.scratch.read(STATUS).args(["--untracked-files=all"])).await?;
-        let inner = self.vcs.inner(self.checkout).await?;
+    async fn contents(&self, partial: bool) -> Result<Option<Contents>, VcsError> {
+        let output = self.scratch.read(STATUS).args(["--untracked-files=all"]).ok().await?;
+        let status = Status::parse(&output.stdout);
+        let mut missing = unseen(&output.stderr);
+        if !missing.is_empty() && !partial {
+            return Err(unreadable(self.checkout.repo.dir(), &missing));
+        }
+        let inner = match self.vcs.inner(self.checkout).await {
+            Err(error) if partial => {
+                missing.push(error.to_string());
+                Vec::new()
+            }
+            inner => inner?,
+        };
         let clean = status.tracked.is_empty() && status.untracked.iter().all(|path| path.ends_with(b"/"));
         let clean = clean && inner.iter().all(|inner| inner.at_risk().is_none());
         if clean && operation(&self.checkout.git_dir).is_none() && !self.is_only_here().await? {
             return Ok(None);
         }
         let (index, entries) = self.index_trees().await?;
-        let mut paths = Vec::new();
-        for path in status.tracked.iter().chain(&status.untracked).filter(|path| !path.ends_with(b"/")) {
-            paths.extend_from_slice(path);
-            paths.push(0);
-        }
-        let update = self.scratch.write(["update-index", "--add", "--remove", "--replace", "-z", "--stdin"]);
-        update.input(paths).ok().await?;
-        let kept = self.vcs.yard(self.checkout).keep(inner).await?;
+        let paths = status.tracked.iter().chain(&status.untracked).filter(|path| !path.ends_with(b"/"));
+        missing.extend(self.take_in(paths.map(Vec::as_slice).collect(), partial).await?);
+        let kept = match self.vcs.yard(self.checkout).keep(inner).await {
+            Err(error) if partial => {
+                missing.push(error.to_string());
+                Kept::default()
+            }
+            kept => kept?,
+        };
         if !kept.entries.is_empty() {
             let update = self.scratch.write(["update-index", "--add", "--replace", "-z", "--index-info"]);
             update.input(kept.entries.clone()).ok().await?;
@@ -146,7 +169,28 @@ impl<'a> Work<'a> {
         };
         let merging = fs::read_to_string(self.checkout.git_dir.join("MERGE_HEAD")).unwrap_or_default();
         let merging = merging.lines().filter_map(|line| Sha::parse(line).ok()).collect();
-        Ok(Some(Contents { tree, index, entries, head, merging, kept }))
+        Ok(Some(Contents { tree, index, entries, head, merging, kept, missing }))
+    }
+
+    /// Takes files into the index as they are; what cannot be read, which is an error unless `partial`.
+    async fn take_in(&self, mut paths: Vec<&[u8]>, partial: bool) -> Result<Vec<String>, VcsError> {
+        let update = |paths: &[&[u8]]| {
+            let update = self.scratch.write(["update-index", "--add", "--remove", "--replace", "-z", "--stdin"]);
+            update.input(paths.iter().flat_map(|path| [path, &[0_u8][..]].concat()).collect()).ok()
+        };
+        let Err(error) = update(&paths).await else { return Ok(Vec::new()) };
+        let root = self.checkout.repo.dir().as_std_path();
+        let is_missing = |path: &&[u8]| !can_be_read(&root.join(OsStr::from_bytes(path)));
+        let missing: Vec<String> =
+            paths.iter().copied().filter(is_missing).map(|path| String::from_utf8_lossy(path).into_owned()).collect();
+        match missing.is_empty() {
+            true => return Err(error),
+            false if !partial => return Err(unreadable(self.checkout.repo.dir(), &missing)),
+            false => {}
+        }
+        paths.retain(|path| !is_missing(path));
+        update(&paths).await?;
+        Ok(missing)
     }
 
     async fn no_commit(&self) -> Result<Sha, VcsError> {
@@ -208,6 +252,26 @@ fn staged_line(line: &[u8]) -> Option<Vec<u8>> {
     entry.extend_from_slice(path);
     entry.push(0);
     Some(entry)
+}
+
+/// Directories that git could not look into, as it warns.
+fn unseen(stderr: &str) -> Vec<String> {
+    let warned = stderr.lines().filter_map(|line| line.strip_prefix("warning: could not open directory "));
+    warned.map(str::to_owned).collect()
+}
+
+/// Whether a path holds what can be saved: a link, a file that opens, or nothing.
+fn can_be_read(path: &Path) -> bool {
+    match path.symlink_metadata() {
+        Ok(found) if found.is_file() => regular(path).is_ok(),
+        Ok(found) => found.is_symlink() || found.is_dir(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+fn unreadable(worktree: &Utf8Path, what: &[String]) -> VcsError {
+    let what = format!("what cannot be read: {}", what.join(", "));
+    VcsError::Unsafe { worktree: worktree.to_owned(), what }
 }
 
 fn failed(error: &std::io::Error) -> VcsError {

@@ -154,7 +154,11 @@ impl Site {
                 continue;
             }
             if let Some(git_dir) = git_dir.as_ref().filter(|git_dir| git_dir.exists() && worktree.is_dir()) {
+                let free = worktree.read_dir_utf8().is_ok_and(|mut entries| entries.next().is_none());
                 link(&worktree, git_dir)?;
+                if free {
+                    fill_again(&worktree).map_err(|error| refused(&worktree, &error))?;
+                }
                 continue;
             }
             let free = worktree.read_dir_utf8().map_or(true, |mut entries| entries.next().is_none());
@@ -231,6 +235,12 @@ fn configure(
     }
     config.set_str("remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*")?;
     config.remove("remote.origin.mirror")
+}
+
+/// Checks out what a submodule whose directory went away had checked out.
+fn fill_again(worktree: &Utf8Path) -> Result<(), git2::Error> {
+    let repository = open(worktree.as_std_path())?;
+    repository.checkout_head(Some(CheckoutBuilder::new().force()))
 }
 
 fn link(worktree: &Utf8Path, git_dir: &Utf8Path) -> Result<(), VcsError> {

@@ -106,6 +106,10 @@ impl VcsHarness for Bench {
         crate::lab::commit(&worktree.join(path), "inside.txt", content, "inside");
     }
 
+    async fn lose_worktree(&self, worktree: &Utf8Path) {
+        std::fs::remove_dir_all(worktree).expect("a worktree");
+    }
+
     async fn commit(&self, worktree: &Utf8Path, message: &str) -> Sha {
         git(worktree, &["commit", "--quiet", "-m", message]);
         head(worktree)

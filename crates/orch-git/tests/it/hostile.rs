@@ -227,7 +227,8 @@ async fn hooks_attributes_and_worktree_links_are_watched() {
     let text = fs::read_to_string(&link).expect("a link");
     fs::remove_file(&link).expect("a link");
     git(&lab.tree("t1"), &["init", "--quiet"]);
-    check("worktree link").await;
+    let refused = lab.vcs.work(&lab.work_spec("t1", &start)).await;
+    assert!(matches!(refused, Err(VcsError::Missing { .. })), "{refused:?}");
     write(&lab.tree("t1"), "kept", "x\n");
     let saved = lab.vcs.save(&lab.save_spec("t1")).await.expect("saving still works").expect("something");
     assert_eq!(git(&lab.repo(), &["show", &format!("{}:kept", saved.reference)]), "x");

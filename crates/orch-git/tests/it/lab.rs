@@ -145,7 +145,7 @@ impl Lab {
     }
 
     pub(crate) fn save_spec(&self, id: &str) -> SaveSpec {
-        SaveSpec { task: task(id), attempt: AttemptNo(1), worktree: self.tree(id) }
+        SaveSpec { task: task(id), attempt: AttemptNo(1), worktree: self.tree(id), partial: false }
     }
 
     pub(crate) fn commit_spec(&self, id: &str, files: &[&str]) -> CommitSpec {

@@ -6,6 +6,7 @@ mod forge;
 mod hostile;
 mod lab;
 mod locks;
+mod mend;
 mod nested;
 mod prepare;
 mod push;

@@ -148,6 +148,7 @@ fn the_heal_table() {
     | lost | resume,at:+00:00:00.000Z,counted:true | the session is gone: …; the same attempt goes on |
     | lost the sixth time | restart,at:+00:00:10.000Z | …; 1 of 3 attempts failed, a new one begins [relaunch_limit] |
     | nothingDone | restart,at:+00:00:10.000Z | …; 1 of 3 attempts failed, a new one begins [backoff] |
+    | worktreeLost | restart,at:+00:00:10.000Z | …; 1 of 3 attempts failed, a new one begins [backoff] |
     | uncommitted | askCommit | …; the agent is asked once to commit |
     | uncommitted asked before | commit | …; asked before, so orch commits it |
     | uncommitted asked before, with foreign files | escalate | uncommitted files that the task does not name: x |

@@ -124,6 +124,10 @@ impl VcsHarness for Broken<MockVcsHarness, VcsDefect> {
         self.inner.nest(worktree, path, content).await;
     }
 
+    async fn lose_worktree(&self, worktree: &Utf8Path) {
+        self.inner.lose_worktree(worktree).await;
+    }
+
     async fn commit(&self, worktree: &Utf8Path, message: &str) -> Sha {
         self.inner.commit(worktree, message).await
     }

@@ -100,7 +100,7 @@ impl BrokenVcs {
 
     fn overwrite(&self, saved: Saved) -> Saved {
         let Some((first, _)) = saved.reference.rsplit_once('-') else { return saved };
-        let first = Saved { reference: first.to_owned(), sha: saved.sha };
+        let first = Saved { reference: first.to_owned(), ..saved };
         self.hands().set_saved(&first.reference, Some(&first.sha));
         self.hands().set_saved(&saved.reference, None);
         first
@@ -173,7 +173,7 @@ impl Vcs for BrokenVcs {
             }
             VcsDefect::SaveOverwrites => self.overwrite(saved),
             VcsDefect::SaveRepeats if last.as_ref() == Some(&saved.sha) => {
-                let again = Saved { reference: format!("{}-2", saved.reference), sha: saved.sha };
+                let again = Saved { reference: format!("{}-2", saved.reference), ..saved };
                 self.hands().set_saved(&again.reference, Some(&again.sha));
                 again
             }

@@ -62,6 +62,10 @@ impl VcsHarness for MockVcsHarness {
         self.repository().nest(worktree, path, content);
     }
 
+    async fn lose_worktree(&self, worktree: &Utf8Path) {
+        self.repository().lose_worktree(worktree);
+    }
+
     async fn commit(&self, worktree: &Utf8Path, message: &str) -> Sha {
         self.repository().commit(worktree, message).expect("the worktree exists")
     }

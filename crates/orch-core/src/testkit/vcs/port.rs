@@ -128,8 +128,15 @@ impl Repo {
             return Ok(made.prepared.clone());
         }
         let ours = self.prepared.get(&spec.task).is_some_and(|made: &Made| made.branch == spec.branch);
-        if let Some(tip) = self.local.get(&spec.branch).filter(|_| !ours) {
-            return Err(VcsError::BranchTaken { branch: spec.branch.clone(), tip: tip.clone() });
+        match (self.local.get(&spec.branch).cloned(), self.prepared.get(&spec.task)) {
+            (Some(tip), Some(made)) if ours => {
+                let prepared = made.prepared.clone();
+                let worktree = Worktree::at(&spec.branch, &tip, &self.graph.tree(&tip));
+                self.worktrees.insert(spec.worktree.clone(), worktree);
+                return Ok(prepared);
+            }
+            (Some(tip), _) => return Err(VcsError::BranchTaken { branch: spec.branch.clone(), tip }),
+            (None, _) => {}
         }
         let base = self.fetch(&spec.base)?;
         let mut start = base.clone();
@@ -201,13 +208,13 @@ impl Repo {
                 .node(sha)
                 .is_some_and(|node| node.tree == tree && node.parents[..] == [worktree.head.clone()]);
             if same {
-                return Ok(Some(Saved { reference, sha: sha.clone() }));
+                return Ok(Some(Saved { reference, sha: sha.clone(), missing: Vec::new() }));
             }
             reference = format!("{first}-{number}");
         }
         let sha = self.graph.add(Node { parents: vec![worktree.head], tree, message: "saved".to_owned(), at });
         self.saved.insert(reference.clone(), sha.clone());
-        Ok(Some(Saved { reference, sha }))
+        Ok(Some(Saved { reference, sha, missing: Vec::new() }))
     }
 
     fn commit(&mut self, spec: &CommitSpec, at: Timestamp) -> Result<Sha, VcsError> {

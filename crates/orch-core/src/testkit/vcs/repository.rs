@@ -82,6 +82,11 @@ impl MockRepository {
         state.repo.graph.node(head)?.parents.first().cloned()
     }
 
+    /// Deletes a worktree, as an agent does that thinks it is done; its branch stays.
+    pub fn lose_worktree(&self, worktree: &Utf8Path) {
+        self.world.lock().repo.worktrees.remove(worktree);
+    }
+
     /// Makes a repository inside a worktree, with a file `inside.txt` in a commit that nobody else has.
     pub fn nest(&self, worktree: &Utf8Path, path: &str, content: &str) {
         self.within(worktree, |tree| tree.nested.insert(path.to_owned(), content.to_owned()));

@@ -45,7 +45,7 @@ impl MockRepository {
         }
         let sha = repo.graph.add(node);
         repo.saved.insert(saved.reference.clone(), sha.clone());
-        Saved { reference: saved.reference, sha }
+        Saved { sha, ..saved }
     }
 
     /// Stages all that is on disk.

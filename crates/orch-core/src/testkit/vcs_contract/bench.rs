@@ -80,7 +80,7 @@ impl Desk {
     }
 
     pub(super) fn save_spec(&self, attempt: u32) -> SaveSpec {
-        SaveSpec { task: self.task.clone(), attempt: AttemptNo(attempt), worktree: self.path.clone() }
+        SaveSpec { task: self.task.clone(), attempt: AttemptNo(attempt), worktree: self.path.clone(), partial: false }
     }
 
     pub(super) fn sync_spec(&self, label: &str, tip: &Sha, merge_base: Option<&Sha>) -> SyncSpec {

@@ -125,3 +125,16 @@ pub(super) async fn prepare_refuses_a_branch_of_others<H: VcsHarness>(h: &H) -> 
     ensure_eq!(h.resolve("refs/heads/task/t1").await, Some(theirs), "their branch");
     HOLDS
 }
+
+pub(super) async fn prepare_again_without_the_worktree_keeps_the_branch<H: VcsHarness>(h: &H) -> CaseResult {
+    let vcs = h.fresh().await;
+    let spec = prepare_spec(h, "t1", &[])?;
+    let made = vcs.prepare(&spec).await?;
+    let desk = desk(h, &vcs, "t1").await?;
+    let sha = commits(h, &desk, "one", &[("src/a.txt", "1\n")]).await;
+    h.lose_worktree(&desk.path).await;
+    ensure_eq!(vcs.prepare(&spec).await?, made, "what is prepared again");
+    ensure_eq!(desk.work(&vcs).await?.head, sha, "the head");
+    ensure_eq!(h.read(&desk.path, "src/a.txt").await.as_deref(), Some("1\n"), "a committed file");
+    HOLDS
+}

@@ -2,8 +2,8 @@
 
 use super::VcsHarness;
 use super::bench::{Desk, commits, desk};
-use crate::ports::{Saved, Vcs};
-use crate::testkit::contract::{CaseResult, HOLDS, Why, ensure, ensure_eq};
+use crate::ports::{Saved, Vcs, VcsError};
+use crate::testkit::contract::{CaseResult, HOLDS, Why, ensure, ensure_eq, ensure_matches};
 
 async fn saved<V: Vcs>(vcs: &V, desk: &Desk, attempt: u32) -> Result<Saved, Why> {
     let saved = vcs.save(&desk.save_spec(attempt)).await?;
@@ -134,5 +134,14 @@ pub(super) async fn save_keeps_repositories_inside<H: VcsHarness>(h: &H) -> Case
     let first = saved(&vcs, &desk, 1).await?;
     ensure_eq!(h.show(&first.sha, "app/inside.txt").await.as_deref(), Some("precious\n"), "a file in it as saved");
     ensure_eq!(saved(&vcs, &desk, 1).await?, first, "the same saved again");
+    HOLDS
+}
+
+pub(super) async fn save_of_a_lost_worktree_is_missing<H: VcsHarness>(h: &H) -> CaseResult {
+    let vcs = h.fresh().await;
+    let desk = desk(h, &vcs, "t1").await?;
+    h.lose_worktree(&desk.path).await;
+    ensure_matches!(vcs.save(&desk.save_spec(1)).await, Err(VcsError::Missing { .. }), "a save of nothing");
+    ensure_matches!(desk.work(&vcs).await.map_err(|_| ()), Err(()), "a look at nothing");
     HOLDS
 }

@@ -173,7 +173,7 @@ fn below(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// Opens a regular file, never a link and never something that waits for a writer.
-fn regular(path: &Path) -> io::Result<File> {
+pub(in crate::vcs) fn regular(path: &Path) -> io::Result<File> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }

@@ -62,6 +62,9 @@ impl Scratch {
         if there && refresh.run().await?.status < 128 {
             return Ok(());
         }
+        if there {
+            fs::remove_file(&self.index).map_err(|error| failed(&error))?;
+        }
         match &self.head {
             Some(head) => self.write(["read-tree", "--reset", head.as_str()]).ok().await.map(drop),
             None => self.write(["read-tree", "--empty"]).ok().await.map(drop),
