@@ -183,7 +183,9 @@ fn of_control(error: &ControlError) -> (Exit, Option<String>) {
 fn of_vcs(error: &VcsError) -> (Exit, Option<String>) {
     match error {
         VcsError::Missing { .. } => (Exit::Input, None),
-        VcsError::Unreachable { .. } => (Exit::Failed, Some("trying again may work".to_owned())),
+        VcsError::Unreachable { .. } | VcsError::Busy { .. } => {
+            (Exit::Failed, Some("trying again may work".to_owned()))
+        }
         VcsError::Conflict { .. }
         | VcsError::BranchTaken { .. }
         | VcsError::Unsafe { .. }
@@ -208,7 +210,9 @@ fn of_forge(error: &ForgeError) -> (Exit, Option<String>) {
         ForgeError::NeedsPerson { .. } | ForgeError::Conflict { .. } | ForgeError::Unauthorized { .. } => {
             (Exit::NeedsPerson, None)
         }
-        ForgeError::Unreachable { .. } => (Exit::Failed, Some("trying again may work".to_owned())),
+        ForgeError::Unreachable { .. } | ForgeError::Busy { .. } => {
+            (Exit::Failed, Some("trying again may work".to_owned()))
+        }
         ForgeError::NotFound { .. } | ForgeError::Refused { .. } | ForgeError::Stale { .. } => (Exit::Failed, None),
     }
 }

@@ -5,7 +5,7 @@ mod detach;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 
-use orch_core::{Entry, ExecutorKind, Orchestrator, Record, Remedy, Status, TaskId, Timestamp};
+use orch_core::{Entry, ExecutorKind, Input, Orchestrator, Record, Remedy, Status, TaskId, Timestamp, UserVerb};
 use orch_runtime::{Answer, Ending, Mode, Observer, Request, Workdir, ask, holder};
 
 use crate::failure::{Exit, Failure};
@@ -57,9 +57,14 @@ impl Run {
         let wishes = Wishes { until: self.until, max_parallel: self.max_parallel, executor: self.executor };
         let fleet = Fleet::open(workdir, wishes).await?;
         let mut progress = Progress::new(quiet);
-        let (ending, _) = fleet.drive(Mode::Run, Vec::new(), &mut progress, interrupted()).await?;
+        let (ending, _) = fleet.drive(Mode::Run, vec![go_on()], &mut progress, interrupted()).await?;
         Ok(progress.end(ending))
     }
+}
+
+/// Who runs it by hand has put right what a person was needed for, or will be told again.
+pub(crate) fn go_on() -> Input {
+    Input::User { task: None, verb: UserVerb::Publish }
 }
 
 impl Tick {

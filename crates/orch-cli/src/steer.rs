@@ -10,7 +10,7 @@ use orch_runtime::{
 };
 
 use crate::failure::{Exit, Failure};
-use crate::run::{Progress, interrupted};
+use crate::run::{Progress, go_on, interrupted};
 use crate::world::{Fleet, Wishes};
 
 /// How long the running orchestrator may take to answer.
@@ -286,11 +286,12 @@ async fn accept_configuration(workdir: &Workdir, json: bool) -> Result<(), Failu
 
 /// One pass, by the running orchestrator or by this process.
 async fn pass(workdir: &Workdir, until: Option<orch_core::Status>) -> Result<(), Failure> {
-    if ask_running(workdir, &Request::Wake).await?.is_some() {
+    let again = Request::User { task: None, verb: UserVerb::Publish };
+    if ask_running(workdir, &again).await?.is_some() && ask_running(workdir, &Request::Wake).await?.is_some() {
         return Ok(());
     }
     let fleet = Fleet::open(workdir.clone(), Wishes { until, ..Wishes::default() }).await?;
-    fleet.drive(Mode::Pass, Vec::new(), &mut Progress::new(true), interrupted()).await?;
+    fleet.drive(Mode::Pass, vec![go_on()], &mut Progress::new(true), interrupted()).await?;
     Ok(())
 }
 

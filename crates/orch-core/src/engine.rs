@@ -307,6 +307,7 @@ impl Orchestrator {
             failures: state.failures + 1,
             feedback_rounds: state.feedback_rounds,
             relaunches: state.relaunches,
+            local: false,
             delays: state.delays,
             same_prompt: 0,
             answer: None,

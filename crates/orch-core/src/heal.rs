@@ -169,6 +169,9 @@ pub struct Case {
     /// Delays in a row.
     #[serde(default)]
     pub delays: u32,
+    /// For [`Signal::Delayed`]: what is in the way is here, where a person can take it away.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub local: bool,
     /// Times that this same prompt was answered already.
     pub same_prompt: u32,
     /// What would answer the prompt, if a rule knows.
@@ -311,11 +314,7 @@ impl HealPolicy for DefaultPolicy {
             | Signal::PrepareFailed
             | Signal::LaunchFailed => restart(case, limits, now),
             Signal::Limited => limited(case, limits, now),
-            Signal::Delayed => Decision::new(
-                Remedy::Wait { at: now + backoff(case.delays + 1, limits) },
-                format!("{detail}; trying again"),
-            )
-            .by("backoff"),
+            Signal::Delayed => delayed(case, limits, now),
             Signal::Ready => Decision::new(Remedy::Deliver, "it takes input, so it gets its prompt"),
             Signal::Undelivered => relaunch(case, limits, now, "the prompt did not arrive"),
             Signal::Silent => silent(case, limits, now),
@@ -332,6 +331,20 @@ impl HealPolicy for DefaultPolicy {
 fn backoff(failures: u32, limits: &Limits) -> Millis {
     let doubled = limits.backoff.0.saturating_mul(1 << failures.saturating_sub(1).min(16));
     Millis(doubled.min(Millis::from_mins(60).0.max(limits.backoff.0)))
+}
+
+/// Tries again, longer and longer; a person is told of what lasts.
+fn delayed(case: &Case, limits: &Limits, now: Timestamp) -> Decision {
+    let waited = Millis((1..=case.delays).fold(0_u64, |sum, n| sum.saturating_add(backoff(n, limits).0)));
+    let detail = &case.detail;
+    if case.local && case.delays >= limits.relaunch_limit {
+        return Decision::new(Remedy::Escalate, format!("{detail}; it lasts for {waited}")).by("relaunch_limit");
+    }
+    if waited >= limits.relaunch_wait {
+        return Decision::new(Remedy::Escalate, format!("{detail}; it lasts for {waited}")).by("relaunch_wait");
+    }
+    let at = now + backoff(case.delays + 1, limits);
+    Decision::new(Remedy::Wait { at }, format!("{detail}; trying again")).by("backoff")
 }
 
 fn prompt(case: &Case, limits: &Limits, now: Timestamp) -> Decision {

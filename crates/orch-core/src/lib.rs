@@ -71,7 +71,7 @@ pub use journal::*;
 pub use plan::*;
 pub use ports::*;
 pub use state::{
-    Delivery, DeliveryStep, EditRefusal, OpenEffect, Plea, RemedyTaken, Session, Setback, State, TakenEdit, TaskState,
-    Typing,
+    Delay, Delivery, DeliveryStep, EditRefusal, OpenEffect, Plea, RemedyTaken, Session, Setback, State, TakenEdit,
+    TaskState, Typing,
 };
 pub use views::*;

@@ -18,7 +18,7 @@ pub use delivery::{Delivery, DeliveryStep};
 pub use projection::{EditRefusal, TakenEdit};
 pub use session::Session;
 pub(crate) use session::Treatment;
-pub use task::{Plea, RemedyTaken, Setback, TaskState, Typing};
+pub use task::{Delay, Plea, RemedyTaken, Setback, TaskState, Typing};
 
 use crate::base::id::{EffectId, TaskId};
 use crate::base::time::{AwakeMs, BootId, Timestamp};
@@ -132,7 +132,7 @@ impl State {
                     remedy: decision.remedy.name(),
                     reason: decision.reason.clone(),
                 });
-                task.remedy(*signal, &decision.remedy, &decision.reason, entry.awake);
+                task.remedy(*signal, &decision.remedy, &decision.reason, (entry.awake, entry.timestamp));
             }),
             Record::Progress(marks) => self.with(entry, |task| task.progress(marks, entry.timestamp)),
         }
@@ -220,6 +220,11 @@ impl State {
             }
             UserVerb::Kill => {
                 for task in self.tasks.values_mut().filter(|task| task.is_under_way()) {
+                    task.user(verb, entry);
+                }
+            }
+            UserVerb::Publish => {
+                for task in self.tasks.values_mut().filter(|task| task.waits_to_publish()) {
                     task.user(verb, entry);
                 }
             }

@@ -1,3 +1,4 @@
+mod bases;
 mod gauge;
 mod land;
 mod merge;
@@ -37,6 +38,8 @@ pub struct LocalForgeConfig {
 pub struct LocalForge {
     vcs: Arc<GitVcs>,
     origin: Repo,
+    /// The origin's git directory, which all its worktrees share.
+    common: Utf8PathBuf,
     pulls: Utf8PathBuf,
     /// Held for a whole operation; the map remembers whether two commits merge.
     state: Mutex<BTreeMap<(Sha, Sha), bool>>,
@@ -52,7 +55,7 @@ impl LocalForge {
         let located = crate::repository::locate(&git, &config.origin).await;
         let (common, top) = located.map_err(|error| refused("a local forge", format!("{}: {error}", config.origin)))?;
         let origin = Repo::at(git, &top, &common);
-        Ok(Self { vcs: config.vcs, origin, pulls: config.pulls, state: Mutex::default() })
+        Ok(Self { vcs: config.vcs, origin, common, pulls: config.pulls, state: Mutex::default() })
     }
 
     async fn records(&self) -> Result<Records, ForgeError> {
@@ -203,8 +206,9 @@ fn from_git(error: VcsError) -> ForgeError {
     match error {
         VcsError::Unreachable { why } => ForgeError::Unreachable { why },
         VcsError::Refused { what, why } => ForgeError::Refused { what, why },
-        error @ VcsError::Git { .. } => ForgeError::Unreachable { why: error.to_string() },
-        error @ (VcsError::Conflict { .. }
+        VcsError::Busy { why } => ForgeError::Busy { why },
+        error @ (VcsError::Git { .. }
+        | VcsError::Conflict { .. }
         | VcsError::BranchTaken { .. }
         | VcsError::Moved { .. }
         | VcsError::Unsafe { .. }

@@ -9,6 +9,7 @@ mod command;
 mod environment;
 mod output;
 mod remote_error;
+mod trouble;
 mod version;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use orch_core::{Sha, VcsError};
 pub(crate) use command::Call;
 use command::Kind;
 pub(crate) use output::{Output, printable};
+pub(crate) use trouble::stays;
 pub use version::GitVersion;
 
 /// What all calls share.

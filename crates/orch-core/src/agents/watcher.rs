@@ -141,6 +141,7 @@ impl Watcher {
             failures: 1,
             feedback_rounds: 0,
             relaunches: self.relaunches,
+            local: false,
             delays: 0,
             same_prompt: 0,
             answer: None,

@@ -83,6 +83,7 @@ impl Orchestrator {
             (_, Status::Complete) => self.publish(pass, plan, spec, task),
             (_, Status::PrOpen) => self.follow(pass, plan, spec, task),
             (_, Status::Merged) => self.clear_away(spec, task),
+            (None, Status::Error) if task.publish_again => self.go_on(pass, spec, task),
             (_, Status::Pending | Status::Blocked | Status::Running | Status::Stuck | Status::Error) => Next::Nothing,
         }
     }
@@ -190,7 +191,7 @@ impl Orchestrator {
         session.delivery?.wanted(limits.enter_after, limits.confirm_after)
     }
 
-    fn look_at_work(&self, pass: &Pass<'_>, id: &TaskId) -> Next {
+    pub(super) fn look_at_work(&self, pass: &Pass<'_>, id: &TaskId) -> Next {
         if self.eyes.may_look(id, pass.now) { Next::Look(Look::Work(id.clone())) } else { Next::Nothing }
     }
 

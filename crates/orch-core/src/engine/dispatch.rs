@@ -181,7 +181,7 @@ impl Queues {
         };
         is(task.status == Status::Pending && free && !task.paused, &mut self.waiting);
         let idle = task.session.is_none() && task.open.is_none();
-        let retries = task.status == Status::Error && free && !task.paused && idle;
+        let retries = task.status == Status::Error && free && !task.paused && idle && !task.publish_again;
         is(retries && task.not_before.is_none(), &mut self.retrying);
         self.resting.note(rank, id, task.not_before.filter(|_| retries));
         let open = task.status == Status::PrOpen && free && !task.paused;
@@ -312,15 +312,13 @@ impl Orchestrator {
     fn open_attempt(&mut self, pass: &mut Pass<'_>, task: TaskId) {
         let Some(state) = self.state.tasks.get(&task) else { return };
         let todo = match &state.prepared {
-            Some(_) if !state.removed => Todo::Launch { purpose: Purpose::Work, resume: false },
-            _ => Todo::Prepare,
+            // A person's fix was found: there is nothing for an agent to do.
+            _ if matches!(state.todo, Some(Todo::Launch { purpose: Purpose::Verify, .. })) => state.todo,
+            Some(_) if !state.removed => Some(Todo::Launch { purpose: Purpose::Work, resume: false }),
+            _ => Some(Todo::Prepare),
         };
         let attempt = AttemptNo(state.attempt.0 + 1);
-        let change = StatusRecord {
-            attempt: Some(attempt),
-            todo: Some(todo),
-            ..StatusRecord::new(state.status, Status::Running)
-        };
+        let change = StatusRecord { attempt: Some(attempt), todo, ..StatusRecord::new(state.status, Status::Running) };
         self.record(pass, Some(task), Record::Status(change));
     }
 }

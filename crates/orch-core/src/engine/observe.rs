@@ -127,6 +127,7 @@ impl Orchestrator {
             self.eyes.exit_of(session).map(|(exit, tail)| (session.launch, session.purpose, *exit, tail.clone()))
         });
         let person_retry = task.person_retry && task.session.is_none();
+        let again = task.publish_again && task.session.is_none();
         let judges = task.todo == Some(Todo::Judge) && task.session.is_none();
         match work {
             Err(_) if (ended.is_some() || judges) && !self.eyes.note_blind(id, pass.now) => {}
@@ -154,7 +155,7 @@ impl Orchestrator {
                     self.judge_end(pass, id, Some(launch), Some((purpose, exit, tail)), work);
                 }
                 None if judges => self.judge_end(pass, id, None, None, work),
-                None if person_retry => self.judge_fix(pass, id, work),
+                None if again || person_retry => self.judge_fix(pass, id, work),
                 None => self.note_work(pass, id, &work),
             },
         }
@@ -253,11 +254,12 @@ impl Orchestrator {
         self.judge(pass, id, Some(launch), rule, evidence, case);
     }
 
-    /// After `retry`: a person may have committed what was missing.
+    /// After `retry`, or when verified work goes on: a person may have committed what was missing.
     fn judge_fix(&mut self, pass: &mut Pass<'_>, id: &TaskId, work: Work) {
         let Some((_, spec, task)) = self.spec(id) else { return };
         let uncommitted = task.lesson.as_ref().is_some_and(|lesson| lesson.case.signal == Signal::Uncommitted);
-        let moved = uncommitted || task.head.as_ref().is_some_and(|head| *head != work.head);
+        let known = task.unpublished.as_ref().or(task.head.as_ref());
+        let moved = uncommitted || known.is_some_and(|head| *head != work.head);
         let good = work.dirt.is_clean() && !work.commits.is_empty() && work.branch.as_ref() == Some(&spec.branch);
         if moved && good {
             let case = self.case(id, Signal::ClaimsDone, format!("a person committed up to {}", work.head.short()));

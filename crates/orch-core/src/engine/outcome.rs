@@ -73,7 +73,7 @@ impl Orchestrator {
                 Signal::Delayed
             }
             (Effect::Sync(_) | Effect::MergePull(_), FailureKind::Conflict) => Signal::Conflict,
-            (_, FailureKind::Unavailable) => Signal::Delayed,
+            (_, FailureKind::Unavailable | FailureKind::Busy) => Signal::Delayed,
             (Effect::End { .. } | Effect::Save { .. }, _) | (_, FailureKind::NeedsPerson) => Signal::Broken,
             (Effect::Prepare(_), _) => Signal::PrepareFailed,
             (Effect::Launch { .. }, _) => Signal::LaunchFailed,
@@ -89,7 +89,8 @@ impl Orchestrator {
         };
         let files = failure.files.clone();
         let evidence = Evidence { message: Some(failure.message.clone()), files, ..Evidence::default() };
-        let case = self.case(id, signal, detail);
+        let mut case = self.case(id, signal, detail);
+        case.local = signal == Signal::Delayed && failure.kind == FailureKind::Busy;
         Record::Verdict(Box::new(Verdict { launch: None, rule: effect.name().to_owned(), evidence, case }))
     }
 }

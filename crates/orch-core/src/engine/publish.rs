@@ -47,6 +47,20 @@ impl Orchestrator {
         }
     }
 
+    /// Goes on with verified work after a person helped, unless that person committed something to be verified first.
+    pub(super) fn go_on(&self, pass: &Pass<'_>, spec: &TaskSpec, task: &TaskState) -> Next {
+        let id = &spec.id;
+        if task.prepared.is_some() && !task.removed && !self.eyes.looked_for_fix(id) {
+            return self.look_at_work(pass, id);
+        }
+        let open = task.pull.as_ref().is_some_and(|pull| pull.state == PullState::Open);
+        let to = if open { Status::PrOpen } else { Status::Running };
+        Next::record(Record::Status(StatusRecord {
+            sha: task.unpublished.clone(),
+            ..StatusRecord::new(Status::Error, to)
+        }))
+    }
+
     /// The push that is due, if the remote does not have the verified commit.
     pub(super) fn push(&self, spec: &TaskSpec, task: &TaskState) -> Option<Next> {
         let sha = task.verified.as_ref().filter(|sha| task.pushed.as_ref() != Some(sha))?;

@@ -49,6 +49,7 @@ impl Orchestrator {
                 format!("{id}: its work is being saved and its agent ended; `orch retry {id}` starts it again")
             }
             UserVerb::Retry => format!("{id} is tried again"),
+            UserVerb::Publish => format!("{id} goes on to be published"),
             UserVerb::Pause => format!("{id} is paused; `orch resume {id}` goes on"),
             UserVerb::Resume => format!("{id} goes on"),
             UserVerb::Skip => format!("{id} is skipped; others may pass it, `orch retry {id}` undoes it"),
@@ -86,6 +87,21 @@ impl Orchestrator {
                 }
                 Ok(format!("{} agents are being ended, their work saved", open.len()))
             }
+            UserVerb::Publish => {
+                let waiting = self.state.tasks.iter().filter(|(_, task)| task.waits_to_publish());
+                let waiting: Vec<TaskId> = waiting.map(|(id, _)| id.clone()).collect();
+                if waiting.is_empty() {
+                    return Ok("nothing verified waits for a person".to_owned());
+                }
+                self.record(pass, None, Record::User { verb });
+                for id in &waiting {
+                    self.eyes.forget_fix(id);
+                    self.queues.note(&self.state, &self.graph, id, &mut pass.dirty);
+                    pass.dirty.insert(id.clone());
+                }
+                let names: Vec<&str> = waiting.iter().map(TaskId::as_str).collect();
+                Ok(format!("{} goes on to be published", names.join(", ")))
+            }
             UserVerb::Retry => Err(Refusal::NeedsTask("retry")),
             UserVerb::Skip => Err(Refusal::NeedsTask("skip")),
             UserVerb::Send { .. } => Err(Refusal::NeedsTask("send")),
@@ -105,6 +121,7 @@ fn objection(task: &crate::state::TaskState, verb: &UserVerb) -> Option<&'static
             Some("no agent works on it; `orch pause` or `orch skip` keep it from going on")
         }
         UserVerb::Send { .. } | UserVerb::Attach if !live => Some("it has no live session"),
+        UserVerb::Publish if !task.waits_to_publish() => Some("nothing verified of it waits for a person"),
         UserVerb::Retry if !retriable(task) => Some("there is nothing to retry"),
         _ => None,
     }

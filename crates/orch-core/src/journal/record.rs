@@ -276,6 +276,8 @@ pub enum UserVerb {
     Kill,
     /// Try again from a clean count.
     Retry,
+    /// Go on with what is verified and came to need a person on its way to the base.
+    Publish,
     /// Do nothing for it.
     Pause,
     /// Go on.

@@ -31,6 +31,8 @@ pub enum FailureKind {
     Moved,
     /// Not reachable now; trying again may work.
     Unavailable,
+    /// Held by something that passes, or that a person takes away: trying again may work for a while.
+    Busy,
     /// It will not work by trying again.
     Refused,
     /// A person must act first.
@@ -69,6 +71,7 @@ impl From<VcsError> for Failure {
             VcsError::Conflict { files, .. } => (FailureKind::Conflict, files),
             VcsError::Moved { .. } => (FailureKind::Moved, Vec::new()),
             VcsError::Unreachable { .. } => (FailureKind::Unavailable, Vec::new()),
+            VcsError::Busy { .. } => (FailureKind::Busy, Vec::new()),
             VcsError::BranchTaken { .. } | VcsError::Unsafe { .. } | VcsError::Tampered { .. } => {
                 (FailureKind::NeedsPerson, Vec::new())
             }
@@ -86,6 +89,7 @@ impl From<ForgeError> for Failure {
             ForgeError::Conflict { files, .. } => (FailureKind::Conflict, files),
             ForgeError::Stale { .. } => (FailureKind::Moved, Vec::new()),
             ForgeError::Unreachable { .. } => (FailureKind::Unavailable, Vec::new()),
+            ForgeError::Busy { .. } => (FailureKind::Busy, Vec::new()),
             ForgeError::NeedsPerson { .. } | ForgeError::Unauthorized { .. } => (FailureKind::NeedsPerson, Vec::new()),
             ForgeError::NotFound { .. } => (FailureKind::Missing, Vec::new()),
             ForgeError::Refused { .. } => (FailureKind::Refused, Vec::new()),

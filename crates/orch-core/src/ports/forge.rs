@@ -195,6 +195,13 @@ pub enum ForgeError {
         /// What was seen.
         why: String,
     },
+    /// Something is in the way that somebody is just about to take away: a lock, a rebase of the base, changes in
+    /// a tree that the merge has to update. Trying again may work; where it lasts, a person can put it right.
+    #[error("not at this moment: {why}")]
+    Busy {
+        /// What was seen.
+        why: String,
+    },
     /// Credentials are missing or refused.
     #[error("the forge does not accept our credentials: {why}")]
     Unauthorized {

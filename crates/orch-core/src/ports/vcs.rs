@@ -336,6 +336,13 @@ pub enum VcsError {
         /// What was seen.
         why: String,
     },
+    /// This machine is short of something, or another program holds it, for the moment: a lock, handles, room on
+    /// the disk. Trying again may work; where it lasts, a person can put it right.
+    #[error("not at this moment: {why}")]
+    Busy {
+        /// What was seen.
+        why: String,
+    },
     /// It would lose work.
     #[error("{worktree} holds work that is nowhere else: {what}")]
     Unsafe {

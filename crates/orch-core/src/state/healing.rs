@@ -1,6 +1,6 @@
 //! What a remedy changes of its task.
 
-use super::{Plea, TaskState, Typing};
+use super::{Delay, Plea, TaskState, Typing};
 use crate::base::time::{AwakeMs, Timestamp};
 use crate::heal::{Remedy, Signal};
 use crate::journal::effect::Purpose;
@@ -8,7 +8,13 @@ use crate::journal::record::{Todo, Verdict};
 use crate::ports::{Fingerprint, SessionInput};
 
 impl TaskState {
-    pub(super) fn remedy(&mut self, signal: Signal, remedy: &Remedy, reason: &str, awake: AwakeMs) {
+    pub(super) fn remedy(
+        &mut self,
+        signal: Signal,
+        remedy: &Remedy,
+        reason: &str,
+        (awake, when): (AwakeMs, Timestamp),
+    ) {
         let verdict = self.unanswered.take();
         if signal.sends_back() {
             self.sent_back.clone_from(&verdict);
@@ -87,6 +93,7 @@ impl TaskState {
             }
             Remedy::Wait { at } => {
                 self.delays += 1;
+                self.delay(verdict.as_ref(), reason, *at, when);
                 match self.session.as_mut().filter(|session| session.teardown) {
                     Some(session) => session.end_at = Some(*at),
                     None => self.not_before = Some(*at),
@@ -98,12 +105,23 @@ impl TaskState {
                 self.reason = Some(reason.to_owned());
                 self.trouble = Some(awake);
                 self.plea = verdict.as_ref().map(|v| Plea { signal, line: v.evidence.line.clone() });
+                // What cannot be saved or ended now is not tried again before a person says so.
+                let rule = verdict.as_ref().map(|verdict| verdict.rule.as_str());
+                let stays = signal == Signal::Delayed && matches!(rule, Some("save" | "end"));
+                self.each_session(|session| session.hopeless |= stays);
                 if self.session.as_ref().is_none_or(|session| session.teardown) {
                     self.lesson = verdict.or(self.lesson.take());
                     self.todo = Some(Todo::EndAttempt);
                 }
             }
         }
+    }
+
+    /// Notes what is waited for: the same as before, for longer, or something new.
+    fn delay(&mut self, verdict: Option<&Verdict>, reason: &str, until: Timestamp, now: Timestamp) {
+        let what = verdict.map_or_else(String::new, |verdict| verdict.rule.clone());
+        let since = self.delayed.as_ref().filter(|delay| delay.what == what).map_or(now, |delay| delay.since);
+        self.delayed = Some(Delay { what, why: reason.to_owned(), since, until });
     }
 
     fn will_type(&mut self, verdict: Option<&Verdict>, input: &SessionInput) {

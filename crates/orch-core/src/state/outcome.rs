@@ -18,7 +18,7 @@ impl TaskState {
             return self.failed(effect, failure);
         }
         if !matches!(outcome, Outcome::Ended(false) | Outcome::Unknown) {
-            self.delays = 0;
+            self.end_delays(effect);
         }
         match (effect, outcome) {
             (Effect::Prepare(spec), Outcome::Prepared(prepared)) => {
@@ -115,6 +115,7 @@ impl TaskState {
         }
         // A new worktree is made before anything else is done there.
         self.removed |= kind == FailureKind::Missing && matches!(effect, Effect::Commit(_) | Effect::Sync(_));
+        let passes = matches!(kind, FailureKind::Unavailable | FailureKind::Busy);
         if let Effect::Push(spec) = effect {
             self.left = self.rewritten(spec, failure);
         }
@@ -125,7 +126,7 @@ impl TaskState {
             Effect::Push(_) => !self.status.is_open() && self.left.is_none(),
             // What stands elsewhere than expected is looked at again.
             Effect::MergePull(_) | Effect::UpdatePull { .. } => kind != FailureKind::Moved,
-            Effect::Forget { .. } => kind == FailureKind::Unavailable,
+            Effect::Forget { .. } => passes,
             _ => true,
         };
         if judged {
@@ -134,7 +135,7 @@ impl TaskState {
         match effect {
             // What cannot be saved is left where it is, to `cleanup`.
             Effect::Save { .. } if self.status == Status::Merged => self.removed = true,
-            Effect::End { .. } | Effect::Save { .. } if kind != FailureKind::Unavailable => {
+            Effect::End { .. } | Effect::Save { .. } if !passes => {
                 self.each_session(|session| session.hopeless = true);
             }
             // The process may live all the same: it is ended before another one begins.
@@ -143,7 +144,7 @@ impl TaskState {
                 self.each_session(|session| (session.teardown, session.force) = (true, true));
             }
             Effect::Input { expected: Some(_), .. } => self.not_typed(),
-            Effect::Forget { .. } if kind != FailureKind::Unavailable => self.session = None,
+            Effect::Forget { .. } if !passes => self.session = None,
             // Once saved, a worktree that still cannot be removed is left to `cleanup`.
             Effect::Remove(spec) => (self.leftovers, self.removed) = (true, spec.discard),
             _ => {}
@@ -167,6 +168,13 @@ impl TaskState {
     /// Whether its work is verified and only waits for others.
     fn is_published(&self) -> bool {
         matches!(self.status, Status::Complete | Status::PrOpen) && self.verified.is_some()
+    }
+
+    /// What was waited for is there: the waiting ends, unless it was for something else.
+    fn end_delays(&mut self, effect: &Effect) {
+        if self.delayed.as_ref().is_none_or(|delay| delay.what == effect.name()) {
+            (self.delays, self.delayed) = (0, None);
+        }
     }
 
     /// The tip that a plain push found in its way, if orch itself pushed that.

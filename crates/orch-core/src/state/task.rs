@@ -31,6 +31,8 @@ pub struct TaskState {
     pub relaunches: u32,
     /// Delays in a row: what is outside could not be reached.
     pub delays: u32,
+    /// What it is tried again for, later and later.
+    pub delayed: Option<Delay>,
     /// A person is needed.
     pub needs_human: bool,
     /// Why it waits, failed or needs a person.
@@ -91,6 +93,10 @@ pub struct TaskState {
     pub verified: Option<Sha>,
     /// The commit that was verified last, also while it is reworked.
     pub last_verified: Option<Sha>,
+    /// The commit that was verified when publishing it came to need a person: it wants no agent.
+    pub unpublished: Option<Sha>,
+    /// A person said to go on with that.
+    pub publish_again: bool,
     /// The commit that the remote has.
     pub pushed: Option<Sha>,
     /// Every commit that was to be pushed: its tip at the remote is one of these, or somebody else's.
@@ -146,6 +152,19 @@ pub struct Plea {
     pub line: Option<String>,
 }
 
+/// Something outside that was not to be had, and is tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delay {
+    /// The effect or look that failed, by name.
+    pub what: String,
+    /// What was decided about it, and why.
+    pub why: String,
+    /// When it failed first.
+    pub since: Timestamp,
+    /// When it is tried again.
+    pub until: Timestamp,
+}
+
 /// Input that a remedy or a person decided on and that has not begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Typing {
@@ -199,13 +218,24 @@ impl TaskState {
         self.last_verified = self.verified.clone().or(self.last_verified.take());
     }
 
+    /// Whether a person is needed for verified work to be published, and for nothing else.
+    pub(crate) fn waits_to_publish(&self) -> bool {
+        self.status == Status::Error && self.needs_human && !self.skipped && self.unpublished.is_some()
+    }
+
+    /// Whether it is publishing, and no agent, that came to need a person.
+    fn is_unpublishable(&self) -> bool {
+        let signal = self.lesson.as_ref().map(|lesson| lesson.case.signal);
+        self.needs_human && matches!(signal, Some(Signal::PublishRefused | Signal::Broken | Signal::Delayed))
+    }
+
     pub(super) fn change(&mut self, change: &StatusRecord, at: Timestamp) {
         self.status = change.to;
         self.changed_at = Some(at);
         if let Some(attempt) = change.attempt {
             if attempt > self.attempt {
                 (self.asked_to_commit, self.committed) = (false, 0);
-                (self.relaunches, self.delays) = (0, 0);
+                (self.relaunches, self.delays, self.delayed) = (0, 0, None);
                 self.prompt = None;
                 self.started_at.get_or_insert(at);
             }
@@ -221,6 +251,8 @@ impl TaskState {
                 self.trouble = None;
                 self.not_before = None;
                 self.todo = change.todo.or(self.todo);
+                self.verified = change.sha.clone().or(self.verified.take());
+                (self.unpublished, self.publish_again) = (None, false);
                 self.last_progress = Some(at);
                 self.each_session(Session::is_awake);
             }
@@ -229,7 +261,7 @@ impl TaskState {
                 self.todo = None;
                 self.trouble = None;
                 self.verifying = None;
-                self.verified = None;
+                self.unpublished = self.verified.take().filter(|_| self.is_unpublishable());
                 self.not_before = change.retry_at;
             }
             Status::Complete => {
@@ -245,6 +277,7 @@ impl TaskState {
             }
             Status::PrOpen => {
                 self.verified = change.sha.clone().or(self.verified.take());
+                (self.unpublished, self.publish_again) = (None, false);
                 self.note_verified();
                 self.needs_human = false;
                 if let Some(pull) = &mut self.pull {
@@ -293,7 +326,7 @@ impl TaskState {
             self.todo = None;
         }
         (self.typing, self.setback) = (None, None);
-        self.person_retry = false;
+        (self.person_retry, self.publish_again) = (false, false);
         self.unanswered = Some(verdict.clone());
     }
 
@@ -340,15 +373,23 @@ impl TaskState {
             }
             UserVerb::Retry => {
                 (self.failures, self.feedback_rounds, self.relaunches, self.delays) = (0, 0, 0, 0);
+                self.delayed = None;
                 (self.needs_human, self.skipped) = (false, false);
                 self.reason = Some("a person asked for another attempt".to_owned());
                 (self.unanswered, self.setback) = (None, None);
                 self.each_session(|session| session.hopeless = false);
                 self.person_retry = self.prepared.is_some();
+                self.publish_again = self.unpublished.is_some();
                 self.not_before = Some(entry.timestamp);
                 if self.status.is_open() {
                     self.end_by_hand(entry.timestamp);
                 }
+            }
+            UserVerb::Publish => {
+                (self.needs_human, self.publish_again, self.delays) = (false, true, 0);
+                self.delayed = None;
+                self.reason = Some("a person said to go on".to_owned());
+                self.not_before = None;
             }
             UserVerb::Skip => {
                 self.skipped = true;

@@ -39,6 +39,8 @@ pub enum Operation {
 pub enum Failure {
     /// Nothing is done; the port's "trying again may work" error comes back.
     Unreachable,
+    /// Nothing is done; something is in the way for the moment.
+    Busy,
     /// Nothing is done; the port's "can never work" error comes back.
     Refused,
     /// Everything is done, then the same error as for [`Failure::Unreachable`] comes back.
@@ -86,11 +88,16 @@ impl Faults {
 pub(super) trait PortError {
     fn unreachable(operation: Operation) -> Self;
     fn refused(operation: Operation) -> Self;
+    fn busy(operation: Operation) -> Self;
 }
 
 const INJECTED: &str = "a fault on order";
 
 impl PortError for ExecutorError {
+    fn busy(operation: Operation) -> Self {
+        Self::unreachable(operation)
+    }
+
     fn unreachable(_: Operation) -> Self {
         Self::Unavailable { executor: "mock", why: INJECTED.to_owned() }
     }
@@ -101,6 +108,10 @@ impl PortError for ExecutorError {
 }
 
 impl PortError for VcsError {
+    fn busy(_: Operation) -> Self {
+        Self::Busy { why: INJECTED.to_owned() }
+    }
+
     fn unreachable(_: Operation) -> Self {
         Self::Unreachable { why: INJECTED.to_owned() }
     }
@@ -111,6 +122,10 @@ impl PortError for VcsError {
 }
 
 impl PortError for ForgeError {
+    fn busy(_: Operation) -> Self {
+        Self::Busy { why: INJECTED.to_owned() }
+    }
+
     fn unreachable(_: Operation) -> Self {
         Self::Unreachable { why: INJECTED.to_owned() }
     }

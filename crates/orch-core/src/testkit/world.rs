@@ -217,6 +217,7 @@ impl World {
         let failure = state.faults.take(operation);
         match failure {
             Some(Failure::Unreachable) => Err(E::unreachable(operation)),
+            Some(Failure::Busy) => Err(E::busy(operation)),
             Some(Failure::Refused) => Err(E::refused(operation)),
             Some(Failure::Panics) => panic!("the mock panics in {operation:?}, as it was told to"),
             Some(Failure::AnswerLost) => act(&mut state, None).and(Err(E::unreachable(operation))),

@@ -99,6 +99,7 @@ fn of_user(verb: &UserVerb) -> String {
         UserVerb::Kill => "kill",
         UserVerb::Retry => "retry",
         UserVerb::Pause => "pause",
+        UserVerb::Publish => "go on with what is verified",
         UserVerb::Resume => "resume",
         UserVerb::Skip => "skip",
         UserVerb::Attach => "attach",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use orch_core::{BranchName, ForgeError, MergeState, Pull, PullNumber, PullState, Sha};
+use orch_core::{BranchName, ForgeError, MergeState, Pull, PullNumber, PullState, Sha, VcsError};
 
 use super::records::Record;
 use super::{LocalForge, from_git};
@@ -12,10 +12,23 @@ impl LocalForge {
     /// Looks an open pull request up in the origin: it is merged if its base contains the commit of a merge under
     /// way, or its head (somebody merged by hand). The flag says that the record changed.
     pub(super) async fn look(&self, mut record: Record) -> Result<(Record, bool), ForgeError> {
-        if record.state != PullState::Open {
+        if record.state == PullState::Closed {
             return Ok((record, false));
         }
         let Some(base) = self.branch_tip(&record.base).await? else { return Ok((record, false)) };
+        if record.state == PullState::Merged {
+            let proof = record.merge_sha.as_ref().or(record.head_sha.as_ref());
+            let there = match proof {
+                Some(sha) => self.is_in(sha, &base).await?,
+                None => false,
+            };
+            if there {
+                return Ok((record, false));
+            }
+            // The file says so, and the base does not have it: it was edited, or the base was set back.
+            record.state = PullState::Open;
+            record.merge_sha = None;
+        }
         if let Some(sha) = &record.merge_sha
             && self.is_in(sha, &base).await?
         {
@@ -77,8 +90,12 @@ impl LocalForge {
         if let Some(answer) = known.get(&key) {
             return Ok(*answer);
         }
-        let merged = self.origin.merge_trees(None, &key.1, head).await.map_err(from_git)?;
-        let answer = matches!(merged, Merged::Clean(_));
+        let answer = match self.origin.merge_trees(None, &key.1, head).await {
+            Ok(merged) => matches!(merged, Merged::Clean(_)),
+            // Whoever tries to take the base in is told why.
+            Err(VcsError::Git { stderr, .. }) if stderr.contains("unrelated histories") => false,
+            Err(error) => return Err(from_git(error)),
+        };
         // Pairs of tips that are gone are never asked for again.
         if known.len() >= 1000 {
             known.clear();

@@ -4,7 +4,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use orch_core::{ForgeError, MergeSpec, PullState, Sha};
 
 use super::records::{Record, Records};
-use super::{LocalForge, from_git, person, refused};
+use super::{LocalForge, from_git, refused};
 use crate::vcs::WorktreeInfo;
 
 /// How often a base that moves under a merge is merged into again.
@@ -38,10 +38,8 @@ impl LocalForge {
             let Some(base) = self.branch_tip(&record.base).await? else {
                 return Err(refused(&what, format!("there is no branch {}", record.base)));
             };
+            self.check_free(&reference).await?;
             let tree = self.checked_out_at(&reference).await?;
-            if let Some(tree) = &tree {
-                self.check_clean(tree, &what).await?;
-            }
             let merged = self.compose(&record, &base, &spec.expected_head, spec.method).await?;
             self.keep_head(record.number, &spec.expected_head).await?;
             record.head_sha = Some(spec.expected_head.clone());
@@ -55,7 +53,7 @@ impl LocalForge {
                 return Ok(record);
             }
         }
-        Err(ForgeError::Unreachable { why: format!("{} moved again and again", record.base) })
+        Err(ForgeError::Busy { why: format!("{} moved again and again", record.base) })
     }
 
     /// Moves the base on, with the tree that it is checked out in; `false` if it moved away meanwhile.
@@ -76,13 +74,18 @@ impl LocalForge {
             None => self.origin.write(["update-ref", reference, new.as_str(), old.as_str()]).run().await,
         };
         let output = output.map_err(from_git)?;
-        if output.status == 0 {
-            return Ok(true);
-        }
         let now = self.origin.commit_of(reference).await.map_err(from_git)?;
+        if output.status == 0 {
+            // Another branch may have been checked out there, or the base moved, between two looks.
+            return match &now {
+                Some(now) => self.is_in(new, now).await,
+                None => Ok(false),
+            };
+        }
         match tree {
             _ if now.as_ref() != Some(old) => Ok(false),
-            Some(tree) => Err(person(what, format!("{tree} cannot take it in: {}", output.stderr))),
+            // Files in the way, a lock, an operation under way: what stops git stops this, for as long as it is there.
+            Some(tree) => Err(ForgeError::Busy { why: format!("{what}: {tree} cannot take it in: {}", output.stderr) }),
             None => Err(from_git(output.error("update-ref"))),
         }
     }
@@ -94,19 +97,5 @@ impl LocalForge {
             info.branch.as_ref().is_some_and(|branch| reference.strip_prefix("refs/heads/") == Some(branch.as_str()))
         };
         Ok(worktrees.into_iter().find(is_here).map(|info| info.path).filter(|path| path.is_dir()))
-    }
-
-    /// # Errors
-    /// [`ForgeError::NeedsPerson`] if a tracked file is changed where the base is checked out.
-    async fn check_clean(&self, tree: &Utf8Path, what: &str) -> Result<(), ForgeError> {
-        let args = ["status", "--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=dirty"];
-        let output = self.origin.beside(tree).read(args).ok().await.map_err(from_git)?;
-        if output.stdout.is_empty() {
-            return Ok(());
-        }
-        let files: Vec<String> =
-            output.names().into_iter().take(10).map(|line| line.chars().skip(3).collect()).collect();
-        let why = format!("its base is checked out at {tree} with changes to {}", files.join(", "));
-        Err(person(what, why))
     }
 }

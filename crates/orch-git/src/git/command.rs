@@ -13,6 +13,7 @@ use tokio::process::{Child, Command};
 
 use super::environment;
 use super::output::Output;
+use super::trouble;
 
 /// How long a call that only reads may take.
 const READ_TIME: Duration = Duration::from_secs(60);
@@ -173,9 +174,12 @@ impl Call {
 
     async fn execute(self) -> Result<Output, VcsError> {
         let name = self.name().to_owned();
-        let failed = |what: &str, error: std::io::Error| VcsError::Git {
-            command: name.clone(),
-            stderr: format!("{what}: {error}"),
+        let failed = |what: &str, error: std::io::Error| {
+            if trouble::io_passes(&error) {
+                VcsError::Busy { why: format!("git {name}: {what}: {error}") }
+            } else {
+                VcsError::Git { command: name.clone(), stderr: format!("{what}: {error}") }
+            }
         };
         let stdin = self.stdin().await.map_err(|error| failed("the effects lock", error))?;
         let mut child = self.command(stdin).spawn().map_err(|error| failed("git cannot be started", error))?;
@@ -192,7 +196,8 @@ impl Call {
         Err(if self.kind.is_remote() {
             VcsError::Unreachable { why }
         } else {
-            VcsError::Git { command: name, stderr: why }
+            // A slow disk, or a machine with too much to do.
+            VcsError::Busy { why: format!("git {name}: {why}") }
         })
     }
 

@@ -3,6 +3,8 @@ use std::process::ExitStatus;
 
 use orch_core::{Sha, VcsError};
 
+use super::trouble;
+
 /// How much of what git said goes into an error.
 const SHOWN_CHARS: usize = 4000;
 
@@ -54,7 +56,11 @@ impl Output {
             "" => format!("exit status {}", self.status),
             said => said.to_owned(),
         };
-        VcsError::Git { command: command.to_owned(), stderr }
+        if trouble::passes(&stderr) {
+            VcsError::Busy { why: format!("git {command}: {stderr}") }
+        } else {
+            VcsError::Git { command: command.to_owned(), stderr }
+        }
     }
 }
 

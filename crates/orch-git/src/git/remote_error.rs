@@ -1,6 +1,7 @@
 use orch_core::VcsError;
 
 use super::output::Output;
+use super::trouble;
 
 /// What programs between us and a remote say when it is there and will not, in the C locale. Everything else
 /// that fails may succeed later.
@@ -19,16 +20,22 @@ const REFUSALS: &[&str] = &[
     "No such remote",
     "transport 'ext' not allowed",
     "remote: error: GH",
+    "SSL certificate problem",
+    "dubious ownership",
+    "unsafe repository",
+    "refusing to",
+    "bad config",
 ];
 
 impl Output {
     /// The error that a failed talk with a remote is.
     pub(crate) fn remote_error(&self, what: &str) -> VcsError {
-        let why = match self.error("") {
+        let why = match self.error(what) {
             VcsError::Git { stderr, .. } => stderr,
-            other => other.to_string(),
+            // A lock here is no matter of the remote's.
+            busy => return busy,
         };
-        if REFUSALS.iter().any(|text| self.stderr.contains(text)) {
+        if trouble::stays(&self.stderr) || REFUSALS.iter().any(|text| self.stderr.contains(text)) {
             VcsError::Refused { what: what.to_owned(), why }
         } else {
             VcsError::Unreachable { why }

@@ -3,7 +3,7 @@ use std::io::Write;
 use orch_core::{PushSpec, Sha, TaskId, VcsError};
 
 use super::{GitVcs, Remote, local_ref};
-use crate::git::{Output, printable};
+use crate::git::{Output, printable, stays};
 
 impl GitVcs {
     pub(super) async fn publish(&self, spec: &PushSpec) -> Result<(), VcsError> {
@@ -130,6 +130,7 @@ impl Answer {
         match flag {
             " " | "*" | "=" | "+" if output.status == 0 => Self::Done,
             "!" if summary.starts_with("[rejected]") => Self::NotForward,
+            "!" if stays(summary) || stays(&output.stderr) => Self::Refused(explained(summary, output)),
             "!" if TRANSIENT.iter().any(|text| summary.contains(text)) => Self::Later(explained(summary, output)),
             "!" if summary.starts_with("[remote rejected]") => Self::Refused(explained(summary, output)),
             _ => Self::Later(explained(summary, output)),
@@ -155,6 +156,8 @@ mod tests {
     #[test]
     fn answers_of_remotes_are_told_apart() {
         let rejected = Answer::Refused("[remote rejected] (pre-receive hook declined)\nno merges here".to_owned());
+        let name = "[remote rejected] ('refs/heads/x' exists; cannot create 'refs/heads/x/y')\nno merges here";
+        let named = Answer::Refused(name.to_owned());
         let locked = Answer::Later("[remote rejected] (cannot lock ref 'refs/heads/x')\nno merges here".to_owned());
         let cases = [
             (0, "To /o\n*\tabc:refs/heads/x\t[new branch]\nDone", Answer::Done),
@@ -166,6 +169,11 @@ mod tests {
             (1, "To /o\n!\tabc:refs/heads/x\t[rejected] (non-fast-forward)", Answer::NotForward),
             (1, "To /o\n!\tabc:refs/heads/x\t[remote rejected] (pre-receive hook declined)", rejected),
             (1, "To /o\n!\tabc:refs/heads/x\t[remote rejected] (cannot lock ref 'refs/heads/x')", locked),
+            (
+                1,
+                "To /o\n!\tabc:refs/heads/x/y\t[remote rejected] ('refs/heads/x' exists; cannot create 'refs/heads/x/y')",
+                named,
+            ),
             (128, "", Answer::Nothing),
         ];
         for (status, text, expected) in cases {

@@ -285,18 +285,83 @@ async fn a_base_that_is_checked_out_moves_with_its_tree_or_waits_for_a_person() 
     assert_eq!(forge.delete_branch(&branch("task/t1")).await, Ok(()));
 
     let before = head(&lab.repo());
-    for (file, text) in [("README", "dirty\n"), ("b", "in the way\n")] {
-        write(&lab.repo(), file, text);
-        let refused = forge.merge(&merge(2, &two, MergeMethod::Merge)).await;
-        assert!(matches!(refused, Err(ForgeError::NeedsPerson { .. })), "{refused:?}");
-        assert_eq!(head(&lab.repo()), before);
-        assert_eq!(fs::read_to_string(lab.repo().join(file)).expect("a file"), text);
-        git(&lab.repo(), &["checkout", "--quiet", "."]);
-    }
+    write(&lab.repo(), "b", "in the way\n");
+    let refused = forge.merge(&merge(2, &two, MergeMethod::Merge)).await;
+    assert!(matches!(&refused, Err(ForgeError::Busy { why }) if why.contains('b')), "{refused:?}");
+    assert_eq!(head(&lab.repo()), before);
+    assert_eq!(fs::read_to_string(lab.repo().join("b")).expect("a file"), "in the way\n");
     fs::remove_file(lab.repo().join("b")).expect("a file");
+    write(&lab.repo(), ".git/index.lock", "");
+    let refused = forge.merge(&merge(2, &two, MergeMethod::Merge)).await;
+    assert!(matches!(&refused, Err(ForgeError::Busy { .. })), "{refused:?}");
+    fs::remove_file(lab.repo().join(".git/index.lock")).expect("a file");
+    write(&lab.repo(), "README", "changed by somebody, and not by the merge\n");
     forge.merge(&merge(2, &two, MergeMethod::Squash)).await.expect("it merges");
     assert_eq!(fs::read_to_string(lab.repo().join("b")).expect("a file"), "2\n");
+    assert_eq!(git(&lab.repo(), &["status", "--porcelain"]), " M README\n?? untracked");
     assert_eq!(lab.vcs.remove(&lab.remove_spec("t2")).await, Ok(()), "the forge keeps a squashed head");
+}
+
+#[tokio::test]
+async fn a_base_is_not_moved_under_a_persons_rebase_or_bisect() {
+    let lab = Lab::alone().await;
+    commit(&lab.repo(), "README", "two\n", "two");
+    commit(&lab.repo(), "README", "three\n", "three");
+    let forge = lab.forge().await;
+    let tip = lab.pushed("t1", "a", "1\n").await;
+    forge.open(&pull("t1", &tip)).await.expect("it opens");
+    let before = head(&lab.repo());
+    let begins: [&[&str]; 2] = [
+        &["-c", "sequence.editor=sed -i 1s/pick/edit/", "rebase", "-q", "-i", "HEAD~2"],
+        &["bisect", "start", "HEAD", "HEAD~2"],
+    ];
+    let ends: [&[&str]; 2] = [&["-c", "core.editor=true", "rebase", "--continue"], &["bisect", "reset"]];
+    for (begin, end) in begins.into_iter().zip(ends) {
+        git(&lab.repo(), begin);
+        let refused = forge.merge(&merge(1, &tip, MergeMethod::Merge)).await;
+        assert!(
+            matches!(&refused, Err(ForgeError::Busy { why }) if why.contains("of its base is under way")),
+            "{refused:?}"
+        );
+        assert_eq!(git(&lab.repo(), &["rev-parse", "main"]), before.as_str());
+        git(&lab.repo(), end);
+    }
+    forge.merge(&merge(1, &tip, MergeMethod::Merge)).await.expect("it merges");
+}
+
+#[tokio::test]
+async fn merged_is_what_is_in_the_base_whatever_the_file_says() {
+    let lab = Lab::new().await;
+    let forge = lab.forge().await;
+    let tip = lab.pushed("t1", "a", "1\n").await;
+    forge.open(&pull("t1", &tip)).await.expect("it opens");
+    let file = lab.root.join("pulls.json");
+    let text = fs::read_to_string(&file).expect("a file").replace("\"open\"", "\"merged\"");
+    fs::write(&file, text).expect("a file");
+    let seen = forge.find(&[branch("task/t1")]).await.expect("it finds");
+    assert_eq!(seen[0].state, PullState::Open, "nobody merged it");
+    forge.merge(&merge(1, &tip, MergeMethod::Merge)).await.expect("it merges");
+    git(&lab.origin(), &["update-ref", "refs/heads/main", "main~1"]);
+    let seen = forge.find(&[branch("task/t1")]).await.expect("it finds");
+    assert_eq!(seen[0].state, PullState::Open, "the base was set back");
+}
+
+#[tokio::test]
+async fn histories_without_a_common_commit_are_said_and_not_waited_for() {
+    let lab = Lab::new().await;
+    let forge = lab.forge().await;
+    let tip = lab.pushed("t1", "a", "1\n").await;
+    forge.open(&pull("t1", &tip)).await.expect("it opens");
+    let orphan =
+        git(&lab.origin(), &["-c", "user.name=A", "-c", "user.email=a@b", "commit-tree", "main^{tree}", "-m", "anew"]);
+    git(&lab.origin(), &["update-ref", "refs/heads/main", &orphan]);
+    let seen = forge.find(&[branch("task/t1")]).await.expect("it finds");
+    assert_eq!(seen[0].merge_state, MergeState::Dirty);
+    let refused = forge.merge(&merge(1, &tip, MergeMethod::Merge)).await;
+    assert!(
+        matches!(&refused, Err(ForgeError::NeedsPerson { why, .. }) if why.contains("unrelated histories")),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]

@@ -22,11 +22,11 @@ async fn locks_of_the_dead_are_removed_and_those_of_the_living_are_not() {
     let young = git_dir.join("index.lock");
     fs::write(&young, "").expect("a lock");
     let refused = lab.vcs.commit(&lab.commit_spec("t1", &[])).await;
-    assert!(matches!(refused, Err(VcsError::Git { .. })), "young: {refused:?}");
+    assert!(matches!(refused, Err(VcsError::Busy { .. })), "young: {refused:?}");
 
     let held = old_lock(&young);
     let refused = lab.vcs.commit(&lab.commit_spec("t1", &[])).await;
-    assert!(matches!(refused, Err(VcsError::Git { .. })), "held: {refused:?}");
+    assert!(matches!(refused, Err(VcsError::Busy { .. })), "held: {refused:?}");
     assert!(young.exists());
 
     drop(held);

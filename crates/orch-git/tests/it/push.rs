@@ -97,3 +97,24 @@ async fn a_pre_push_hook_that_the_user_wants_decides_before_the_push() {
     assert_eq!(seen, format!("refs/heads/task/t1 {own} refs/heads/task/t1 {}\n", "0".repeat(40)));
     assert_eq!(lab.vcs.remote_tip(&branch("task/t1")).await, Ok(None));
 }
+
+#[tokio::test]
+async fn a_name_in_the_way_at_the_remote_is_no_outage() {
+    let lab = Lab::new().await;
+    let own = lab.done("t1", "a", "1\n").await;
+    git(&lab.origin(), &["update-ref", "refs/heads/task", "main"]);
+    let refused = lab.vcs.push(&push_spec("t1", &own)).await;
+    assert!(matches!(&refused, Err(VcsError::Refused { why, .. }) if why.contains("cannot create")), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_lock_here_is_said_to_be_one() {
+    let lab = Lab::new().await;
+    let lock = lab.repo().join(".git/refs/remotes/origin/main.lock");
+    fs::write(&lock, "").expect("a lock");
+    lab.move_base("b", "1\n");
+    let refused = lab.vcs.base_tip(&branch("main")).await;
+    assert!(matches!(&refused, Err(VcsError::Busy { why }) if why.contains("main.lock")), "{refused:?}");
+    fs::remove_file(lock).expect("a lock");
+    lab.vcs.base_tip(&branch("main")).await.expect("it fetches");
+}

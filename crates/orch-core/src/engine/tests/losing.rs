@@ -21,6 +21,7 @@ pub(super) const CASES: &[Case] = cases![
     input_is_stale,
     work_cannot_be_saved_yet,
     session_cannot_be_forgotten_yet,
+    launches_fail_for_long,
 ];
 
 fn long() -> Script {
@@ -193,11 +194,11 @@ fn a_launch_without_an_answer_is_ended_before_another() {
     00:00:00 t1 pending -> running (attempt 1)
     00:00:00 t1 delayed => wait: launch: mock is not available: a fault on order; trying again
     00:00:10 t1 delayed => wait: launch: mock is not available: a fault on order; trying again
-    00:01:20 t1 claimsDone => verify: 1 commit over the start, clean, at d1dc344cbd
-    00:01:20 t1 verified => accept: committed and clean; no verify command is set
-    00:01:20 t1 running -> complete
-    00:01:20 t1 complete -> pr_open
-    00:01:20 t1 pr_open -> merged
+    00:01:30 t1 claimsDone => verify: 1 commit over the start, clean, at a79b4ba85c
+    00:01:30 t1 verified => accept: committed and clean; no verify command is set
+    00:01:30 t1 running -> complete
+    00:01:30 t1 complete -> pr_open
+    00:01:30 t1 pr_open -> merged
     Goal
     ");
 }
@@ -217,21 +218,21 @@ fn an_executor_that_is_away_is_waited_for() {
     00:00:00 t1 pending -> running (attempt 1)
     00:00:00 t1 delayed => wait: launch: mock is not available: a fault on order; trying again
     00:00:10 t1 delayed => wait: end: mock is not available: a fault on order; trying again
-    00:00:20 t1 delayed => wait: end: mock is not available: a fault on order; trying again
-    00:00:40 t1 delayed => wait: end: mock is not available: a fault on order; trying again
-    00:01:20 t1 delayed => wait: forget: mock is not available: a fault on order; trying again
-    00:01:30 t1 delayed => wait: forget: mock is not available: a fault on order; trying again
-    00:01:50 t1 delayed => wait: forget: mock is not available: a fault on order; trying again
-    00:02:30 t1 delayed => wait: launch: mock is not available: a fault on order; trying again
-    00:02:40 t1 delayed => wait: launch: mock is not available: a fault on order; trying again
-    00:02:55 t1 failed => restart: exit 1; 1 of 3 attempts failed, a new one begins
-    00:02:55 t1 running -> error: exit 1
-    00:03:05 t1 error -> running (attempt 2)
-    00:04:05 t1 claimsDone => verify: 1 commit over the start, clean, at 6f3f8b2521
-    00:04:05 t1 verified => accept: committed and clean; no verify command is set
-    00:04:05 t1 running -> complete
-    00:04:05 t1 complete -> pr_open
-    00:04:05 t1 pr_open -> merged
+    00:00:30 t1 delayed => wait: end: mock is not available: a fault on order; trying again
+    00:01:10 t1 delayed => wait: end: mock is not available: a fault on order; trying again
+    00:02:30 t1 delayed => wait: forget: mock is not available: a fault on order; trying again
+    00:02:40 t1 delayed => wait: forget: mock is not available: a fault on order; trying again
+    00:03:00 t1 delayed => wait: forget: mock is not available: a fault on order; trying again
+    00:03:40 t1 delayed => wait: launch: mock is not available: a fault on order; trying again
+    00:03:50 t1 delayed => wait: launch: mock is not available: a fault on order; trying again
+    00:04:15 t1 failed => restart: exit 1; 1 of 3 attempts failed, a new one begins
+    00:04:15 t1 running -> error: exit 1
+    00:04:25 t1 error -> running (attempt 2)
+    00:05:25 t1 claimsDone => verify: 1 commit over the start, clean, at eda0893ef1
+    00:05:25 t1 verified => accept: committed and clean; no verify command is set
+    00:05:25 t1 running -> complete
+    00:05:25 t1 complete -> pr_open
+    00:05:25 t1 pr_open -> merged
     Goal
     ");
 }
@@ -417,4 +418,23 @@ fn a_session_is_forgotten_in_the_end() {
     00:01:30 t1 pr_open -> merged
     Goal
     ");
+}
+
+fn launches_fail_for_long() -> Scenario {
+    let scenario = solo(|_| good());
+    scenario.world().fail(Operation::Launch, 8, Failure::Unreachable);
+    scenario
+}
+
+#[test]
+fn a_launch_that_stays_unavailable_is_tried_later_and_later() {
+    let story = launches_fail_for_long().run().expect("no cycle");
+    let launches: Vec<u64> = story
+        .world
+        .calls()
+        .iter()
+        .filter(|call| call.operation == Operation::Launch)
+        .map(|call| call.at.since(story.journal[0].timestamp).0 / 1000)
+        .collect();
+    assert_eq!(launches, [0, 10, 30, 70, 150, 310, 630, 1270, 2550], "{story}");
 }

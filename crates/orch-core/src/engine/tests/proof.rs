@@ -95,7 +95,9 @@ fn check_move(state: &State, graph: &TaskGraph, id: &TaskId, change: &StatusReco
         change.from,
         change.to
     );
-    let opens = change.to == Status::Running && matches!(change.from, Status::Pending | Status::Error);
+    // Verified work that goes on runs nothing.
+    let opens =
+        change.to == Status::Running && change.sha.is_none() && matches!(change.from, Status::Pending | Status::Error);
     if !opens {
         return;
     }
@@ -235,7 +237,7 @@ fn every_move_of_the_status_table_happens() {
 fn every_signal_effect_and_verb_happens() {
     let mut signals: BTreeSet<&str> = crate::heal::Signal::ALL.iter().map(|signal| signal.as_str()).collect();
     let mut effects: BTreeSet<&str> = crate::journal::effect::Effect::NAMES.into();
-    let mut verbs: BTreeSet<&str> = ["kill", "retry", "pause", "resume", "skip", "send", "attach"].into();
+    let mut verbs: BTreeSet<&str> = ["kill", "retry", "publish", "pause", "resume", "skip", "send", "attach"].into();
     for case in all_cases() {
         for entry in play(case).journal {
             match entry.record {
@@ -253,6 +255,7 @@ fn verb_name(verb: &UserVerb) -> &'static str {
     match verb {
         UserVerb::Kill => "kill",
         UserVerb::Retry => "retry",
+        UserVerb::Publish => "publish",
         UserVerb::Pause => "pause",
         UserVerb::Resume => "resume",
         UserVerb::Skip => "skip",

@@ -1,6 +1,6 @@
 //! Pushes, pull requests and what becomes of them.
 
-use super::cast::{branch, commits, good, many, mins, one, play, pull, secs, solo, task_of};
+use super::cast::{branch, commits, diligent, good, many, mins, one, play, pull, secs, solo, task_of, verified};
 use super::{Case, cases, told};
 use crate::base::time::Millis;
 use crate::journal::effect::Effect;
@@ -14,6 +14,11 @@ pub(super) const CASES: &[Case] = cases![
     early_push,
     late_push,
     early_push_is_refused,
+    merge_needs_a_person,
+    base_is_busy_for_a_moment,
+    base_stays_busy,
+    push_needs_a_person_who_retries,
+    push_needs_a_person_who_commits,
     amended_after_the_push,
     amended_while_it_is_pushed_early,
     amended_in_a_pull_request,
@@ -62,6 +67,108 @@ fn commits_are_pushed_as_they_appear() {
     let push = story.world.calls().into_iter().find(|call| call.operation == Operation::Push).expect("a push");
     assert_eq!(push.at.since(story.journal[0].timestamp), mins(2), "at the first heartbeat");
     assert_eq!(pushes(&story), 1, "the same commit is not pushed again");
+}
+
+fn launches(story: &Story) -> usize {
+    story.world.calls().iter().filter(|call| call.operation == Operation::Launch).count()
+}
+
+/// The forge refuses to merge; a person puts that right and says to go on, twice as nothing is left to do then.
+fn merge_needs_a_person() -> Scenario {
+    let scenario = solo(|_| good());
+    scenario.world().fail(Operation::Merge, 1, Failure::Refused);
+    scenario.say(mins(5), None, UserVerb::Publish).say(mins(9), None, UserVerb::Publish)
+}
+
+#[test]
+fn verified_work_goes_on_without_an_agent() {
+    let story = merge_needs_a_person().run().expect("no cycle");
+    assert_eq!(launches(&story), 1, "{story}");
+    insta::assert_snapshot!(told(merge_needs_a_person()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t1 verified => accept: committed and clean; no verify command is set
+    00:01:00 t1 running -> complete
+    00:01:00 t1 complete -> pr_open
+    00:01:00 t1 publishRefused => escalate: mergePull: the forge refused Merge: a fault on order
+    00:01:00 t1 pr_open -> error: mergePull: the forge refused Merge: a fault on order
+    00:05:00 a person says Publish
+    00:05:00 t1 error -> pr_open
+    00:05:00 t1 pr_open -> merged
+    Goal
+    ");
+}
+
+fn base_is_busy(times: usize) -> Scenario {
+    let scenario = solo(|_| good());
+    scenario.world().fail(Operation::Merge, times, Failure::Busy);
+    scenario
+}
+
+fn base_is_busy_for_a_moment() -> Scenario {
+    base_is_busy(3)
+}
+
+fn base_stays_busy() -> Scenario {
+    base_is_busy(6).say(mins(30), None, UserVerb::Publish)
+}
+
+#[test]
+fn what_is_in_the_way_for_a_moment_needs_nobody() {
+    let story = base_is_busy_for_a_moment().run().expect("no cycle");
+    assert_eq!(told_of(&story), "merged", "{story}");
+    assert!(!story.to_string().contains("escalate"), "{story}");
+}
+
+#[test]
+fn what_stays_in_the_way_is_said_to_a_person() {
+    insta::assert_snapshot!(told(base_stays_busy()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t1 verified => accept: committed and clean; no verify command is set
+    00:01:00 t1 running -> complete
+    00:01:00 t1 complete -> pr_open
+    00:01:00 t1 delayed => wait: mergePull: not at this moment: a fault on order; trying again
+    00:01:10 t1 delayed => wait: mergePull: not at this moment: a fault on order; trying again
+    00:01:30 t1 delayed => wait: mergePull: not at this moment: a fault on order; trying again
+    00:02:10 t1 delayed => wait: mergePull: not at this moment: a fault on order; trying again
+    00:03:30 t1 delayed => wait: mergePull: not at this moment: a fault on order; trying again
+    00:06:10 t1 delayed => escalate: mergePull: not at this moment: a fault on order; it lasts for 5m 10s
+    00:06:10 t1 pr_open -> error: mergePull: not at this moment: a fault on order; it lasts for 5m 10s
+    00:30:00 a person says Publish
+    00:30:00 t1 error -> pr_open
+    00:30:00 t1 pr_open -> merged
+    Goal
+    ");
+}
+
+fn push_needs_a_person_who_retries() -> Scenario {
+    let mut plan = verified(one());
+    plan.settings.push = PushMode::Complete;
+    let scenario = play(plan, diligent);
+    scenario.world().fail(Operation::Push, 1, Failure::Refused);
+    scenario.say(mins(5), Some("t1"), UserVerb::Retry)
+}
+
+#[test]
+fn a_retry_of_verified_work_publishes_it() {
+    let story = push_needs_a_person_who_retries().run().expect("no cycle");
+    assert_eq!((told_of(&story).as_str(), launches(&story)), ("merged", 2), "one agent, one verify\n{story}");
+}
+
+fn push_needs_a_person_who_commits() -> Scenario {
+    push_needs_a_person_who_retries().at(mins(4), |world| {
+        world.repository().commit_files("/work/task-t1".into(), "a person's fix", &[("fix.txt", "x")]);
+    })
+}
+
+#[test]
+fn a_fix_on_top_of_verified_work_is_verified_first() {
+    let story = push_needs_a_person_who_commits().run().expect("no cycle");
+    assert_eq!((told_of(&story).as_str(), launches(&story)), ("merged", 3), "one agent, two verifies\n{story}");
+    assert_eq!(story.world.repository().remote_files(&branch("main"))["fix.txt"], "x", "{story}");
 }
 
 /// Replaces the last commit of a worktree, as `git commit --amend` does.

@@ -100,6 +100,7 @@ fn the_heal_table() {
                 failures: 1,
                 feedback_rounds: 0,
                 relaunches: 0,
+                local: false,
                 delays: 0,
                 same_prompt: 0,
                 answer: Some(keys(&[Key::Char('y'), Key::Enter])),
