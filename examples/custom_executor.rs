@@ -224,6 +224,7 @@ fn config() -> Config {
     let program = ["/bin/sh", "-c", PROGRAM].map(str::to_owned).into();
     Config {
         layout: Layout::new("/work"),
+        identity: "example".to_owned(),
         base: BranchName::parse("main").expect("a branch name"),
         executor: ExecutorKind::Pty,
         agents: BTreeMap::from([("sh".into(), AgentProfile::of_command("sh", program))]),

@@ -62,6 +62,7 @@ async fn main() {
 fn config() -> Config {
     Config {
         layout: Layout::new("/work"),
+        identity: "example".to_owned(),
         base: BranchName::parse("main").expect("a branch name"),
         agents: BTreeMap::from([("bot".into(), AgentProfile::of_command("bot", vec!["bot".into()]))]),
         limits: Limits::default(),

@@ -87,9 +87,17 @@ impl Fleet {
         let agents = agents(&plan, &settings)?;
 
         let (repo, remote, origin) = repository(&workdir, &plan).await?;
+        let identity = workdir.identify(state.driver.is_some())?;
         let config = git_config(&workdir, repo, remote, settings.git_hooks);
         // Where no agent ever ran, nobody can have changed anything.
-        let vcs = Arc::new(GitVcs::open(GitConfig { new_baseline: state.driver.is_none(), ..config }).await?);
+        let vcs = Arc::new(
+            GitVcs::open(GitConfig {
+                new_baseline: state.driver.is_none(),
+                owner: identity.owner().map(str::to_owned),
+                ..config
+            })
+            .await?,
+        );
         let forge =
             LocalForge::open(LocalForgeConfig { pulls: workdir.pulls(), vcs: Arc::clone(&vcs), origin }).await?;
         let asked = wishes.executor.or(plan.settings.executor);
@@ -103,6 +111,7 @@ impl Fleet {
         let (goal, auto_merge) = plan.settings.goal(wishes.until);
         let config = Config {
             layout: workdir.layout(),
+            identity: identity.name().to_owned(),
             base,
             agents,
             limits: settings.limits.clone(),
@@ -234,6 +243,7 @@ fn git_config(workdir: &Workdir, repo: Utf8PathBuf, remote: Remote, hooks: bool)
         baseline: workdir.root().join("git-baseline.json"),
         new_baseline: false,
         hooks,
+        owner: None,
     }
 }
 

@@ -65,6 +65,7 @@ impl Run {
             Ports { executor: Arc::new(world.executor()), vcs: Arc::new(world.vcs()), forge: Arc::new(world.forge()) };
         let config = Config {
             layout: Layout::new("/work"),
+            identity: "bench".to_owned(),
             base: BranchName::parse("main").expect("a branch name"),
             executor: ExecutorKind::Tmux,
             agents: BTreeMap::from([("bot".into(), AgentProfile::of_command("bot", vec!["bot".into()]))]),

@@ -57,6 +57,8 @@ use eyes::Eyes;
 pub struct Config {
     /// Where things lie.
     pub layout: Layout,
+    /// What the workdir is known by wherever it lies: conversations of agents are named by it.
+    pub identity: String,
     /// The base branch.
     pub base: BranchName,
     /// The agent profiles by name.

@@ -68,6 +68,7 @@ fn prepared(repo: &Utf8Path, out: &Utf8Path, trees: usize) -> Result<(), Failure
             baseline: out.join("baseline.json"),
             new_baseline: true,
             hooks: false,
+            owner: None,
         };
         let vcs = Arc::new(GitVcs::open(config).await?);
         let mut tasks = tokio::task::JoinSet::new();

@@ -7,8 +7,8 @@
 //! # What orch keeps in a repository
 //! | ref | what it is |
 //! |---|---|
-//! | `refs/orch/base/<task>` | the base's tip that the task's branch was made from |
-//! | `refs/orch/start/<task>` | the commit that the task's agent started from; set before the branch is made, so a branch that exists is orch's exactly if it contains this commit |
+//! | `refs/orch/of/<workdir>/base/<task>` | the base's tip that the task's branch was made from |
+//! | `refs/orch/of/<workdir>/start/<task>` | the commit that the task's agent started from; set before the branch is made, so a branch that exists is this workdir's exactly if it contains this commit |
 //! | `refs/orch/saved/<task>/<attempt>` | uncommitted work that was saved, see [`RESTORE`] |
 //! | `refs/pull/<number>/head` | in the local forge's origin: the head of a pull request, as GitHub keeps it |
 //!

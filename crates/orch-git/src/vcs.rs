@@ -58,6 +58,9 @@ pub struct GitConfig {
     pub new_baseline: bool,
     /// Whether the repository's hooks run on commit and push; tokens are kept from them.
     pub hooks: bool,
+    /// What the workdir is known by, letters and digits: a branch that another one made is a person's. `None` shares
+    /// what it made with all others that have none.
+    pub owner: Option<String>,
 }
 
 /// Where branches are published.
@@ -80,6 +83,7 @@ pub struct GitVcs {
     remote: Remote,
     identity_default: (String, String),
     hooks: bool,
+    owner: Option<String>,
     version: GitVersion,
     baseline: Baseline,
     /// When the newest finished fetch of a base began.
@@ -127,6 +131,7 @@ impl GitVcs {
             remote: config.remote,
             identity_default: config.identity_default,
             hooks: config.hooks,
+            owner: config.owner,
             version,
             baseline,
             fetched: Mutex::default(),

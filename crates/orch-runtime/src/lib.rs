@@ -47,4 +47,4 @@ pub use session_store::{SessionEnd, SessionFacts, SessionStore};
 pub use settings::{
     AgentSettings, Layer, Origin, Settings, SettingsError, SettingsProblem, Source, user_settings_path,
 };
-pub use workdir::{Discovery, Search, SocketPlaces, Workdir, WorkdirError};
+pub use workdir::{Discovery, Search, SocketPlaces, Workdir, WorkdirError, WorkdirIdentity};

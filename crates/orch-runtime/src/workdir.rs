@@ -9,9 +9,11 @@ use crate::atomic;
 use crate::file_error::{Context, FileError};
 
 mod discover;
+mod identity;
 mod socket;
 
 pub use discover::{Discovery, Search};
+pub use identity::WorkdirIdentity;
 pub use socket::SocketPlaces;
 pub(crate) use socket::privacy_fault;
 
@@ -23,8 +25,17 @@ const MARKER_TEXT: &[u8] = b"This directory belongs to orch (made by `orch init`
 const ROOMS: [&str; 4] = ["prompts", "logs", "hooks", "sessions"];
 
 /// The files that orch reads or writes itself, beside [`ROOMS`].
-const FILES: [&str; 8] =
-    [MARKER, "manifest.json", "events.jsonl", "orch.toml", "orch.lock", "effects.lock", "pulls.json", "repo"];
+const FILES: [&str; 9] = [
+    MARKER,
+    identity::FILE,
+    "manifest.json",
+    "events.jsonl",
+    "orch.toml",
+    "orch.lock",
+    "effects.lock",
+    "pulls.json",
+    "repo",
+];
 
 /// The directory that holds everything orch knows of one project; says where each file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,6 +151,7 @@ impl Workdir {
         workdir.check_links()?;
         fs::set_permissions(&workdir.root, Permissions::from_mode(0o700)).doing("set the mode of", dir)?;
         workdir.make_rooms()?;
+        workdir.identify(false)?;
         atomic::replace_file(&workdir.root.join(MARKER), MARKER_TEXT, 0o600)?;
         Ok(workdir)
     }

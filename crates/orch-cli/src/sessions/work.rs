@@ -70,6 +70,7 @@ async fn open(
         baseline: store.git_baseline(id),
         new_baseline: start,
         hooks: false,
+        owner: None,
     })
     .await?;
     Ok(Some((vcs, top)))

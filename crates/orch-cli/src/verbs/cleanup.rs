@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use camino::Utf8Path;
 use orch_core::{KeptBecause, TaskId, Vcs, escape_line};
 use orch_runtime::{Cleared, Kept, Workdir};
@@ -9,8 +11,9 @@ use crate::shell::{Shell, block_on};
 use crate::world::{Fleet, Wishes};
 
 /// What orch itself puts into a workdir; nothing else is ever removed.
-const OWN: [&str; 15] = [
+const OWN: [&str; 16] = [
     ".orch-workdir",
+    "identity",
     "manifest.json",
     "events.jsonl",
     "orch.toml",
@@ -69,12 +72,16 @@ impl Cleanup {
         let mut fleet = Fleet::open(workdir.clone(), Wishes::default()).await?;
         let cleared = fleet.clear(self.force).await?;
         let at_risk = if self.purge { at_risk(&fleet, &cleared).await? } else { None };
+        let vcs = Arc::clone(fleet.vcs());
         let idle = fleet.close().await?;
         let spared = match (self.purge, cleared.kept.is_empty() && idle, at_risk) {
             (false, _, _) => None,
             (true, false, _) => Some("not everything could be taken down".to_owned()),
             (true, true, Some(risk)) => Some(risk),
-            (true, true, None) => purge(workdir.root())?,
+            (true, true, None) => {
+                vcs.disown().await?;
+                purge(workdir.root())?
+            }
         };
         Ok(Outcome { cleared, idle, spared })
     }

@@ -146,6 +146,7 @@ async fn identity_of(repo: &Utf8Path) -> Result<Identity, Failure> {
         baseline: scratch.join("baseline.json"),
         new_baseline: true,
         hooks: false,
+        owner: None,
     };
     Ok(GitVcs::open(config).await?.identity().await?)
 }

@@ -202,6 +202,7 @@ impl Init {
             baseline: workdir.root().join("git-baseline.json"),
             new_baseline: true,
             hooks: false,
+            owner: None,
         })
         .await?;
         if site.root.parent() == Some(&site.repo) {

@@ -101,7 +101,7 @@ impl Orchestrator {
     /// same whenever it is asked for, another one for every launch and workdir.
     fn conversation(&self, launch: LaunchId) -> String {
         let began = self.state.began.map_or(0, crate::base::time::Timestamp::as_millis);
-        let of = |half: &str| Fingerprint::of(&format!("{half} {} {began} {launch}", self.config.layout.root())).0;
+        let of = |half: &str| Fingerprint::of(&format!("{half} {} {began} {launch}", self.config.identity)).0;
         let (high, low) = (of("high"), of("low"));
         let high = high & !0xf000 | 0x8000;
         let low = low & !(0xc << 60) | 0x8 << 60;

@@ -305,7 +305,10 @@ pub enum VcsError {
         files: Vec<String>,
     },
     /// The branch exists and is not ours.
-    #[error("branch {branch} exists already at {} and is not orch's", tip.short())]
+    #[error(
+        "branch {branch} exists already at {} and was not made here: rename or delete it, here and at the remote, or give the task another \"branch\"",
+        tip.short()
+    )]
     BranchTaken {
         /// The branch.
         branch: BranchName,

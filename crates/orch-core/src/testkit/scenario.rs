@@ -101,6 +101,7 @@ impl Scenario {
         agents.extend(plan.tasks.iter().map(|task| bot(plan.agent_of(task))));
         let config = Config {
             layout: Layout::new("/work"),
+            identity: "/work".to_owned(),
             base,
             agents,
             limits: Limits::default(),

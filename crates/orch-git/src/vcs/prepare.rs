@@ -1,9 +1,9 @@
 use camino::Utf8Path;
 use orch_core::{BranchName, PrepareSpec, Prepared, Sha, TaskId, VcsError};
 
-use super::checkout::Place;
+use super::checkout::{Place, registered};
 use super::mend::was_ours;
-use super::{GitVcs, local_ref};
+use super::{GitVcs, Remote, local_ref};
 use crate::merge::{Merged, Signature};
 
 impl GitVcs {
@@ -20,7 +20,7 @@ impl GitVcs {
         }
         let base = self.fetch_base(&spec.base).await?;
         let start = self.start_commit(spec, &base).await?;
-        self.repo.set_refs(&[(base_ref(&spec.task), &base), (start_ref(&spec.task), &start)]).await?;
+        self.repo.set_refs(&[(self.base_ref(&spec.task), &base), (self.start_ref(&spec.task), &start)]).await?;
         if let Err(error) =
             self.add_worktree(&spec.worktree, &["--no-track", "-b", spec.branch.as_str()], start.as_str()).await
         {
@@ -37,7 +37,7 @@ impl GitVcs {
 
     /// What an earlier call made, completed if it was interrupted; `None` if there is nothing of it.
     async fn made_before(&self, spec: &PrepareSpec) -> Result<Option<Prepared>, VcsError> {
-        let names = [base_ref(&spec.task), start_ref(&spec.task), local_ref(&spec.branch)];
+        let names = [self.base_ref(&spec.task), self.start_ref(&spec.task), local_ref(&spec.branch)];
         let [base, start, tip] = self.tips(names).await?;
         let recorded = base.zip(start).map(|(base, start)| Prepared { base, start, unfilled: Vec::new() });
         let place = self.place(&spec.worktree);
@@ -50,7 +50,10 @@ impl GitVcs {
         }
         let (prepared, tip) = match (recorded, tip) {
             (None, Some(tip)) => return Err(taken(&spec.branch, tip)),
-            (None, None) if place == Place::Free => return Ok(None),
+            (None, None) if place == Place::Free || place == Place::Gone && !self.keeps_modules(&spec.worktree) => {
+                self.clear_place(&spec.worktree, &place).await?;
+                return self.unknown_to_others(&spec.branch, &spec.base).await.map(|()| None);
+            }
             (None, None) => return Err(in_the_way(&spec.worktree, "a worktree that orch has no record of")),
             (Some(prepared), None) if place == Place::Whole => {
                 let branch = spec.branch.clone();
@@ -67,6 +70,30 @@ impl GitVcs {
         }
         self.mend(spec, &place).await?;
         Ok(Some(prepared))
+    }
+
+    /// Whether git still keeps repositories of submodules of a worktree whose directory is gone.
+    fn keeps_modules(&self, worktree: &Utf8Path) -> bool {
+        registered(&self.common, worktree).is_some_and(|git_dir| git_dir.join("modules").exists())
+    }
+
+    /// # Errors
+    /// [`VcsError::BranchTaken`] if the remote has a branch of that name with something that the base lacks: a clone
+    /// knows branches that only others have.
+    async fn unknown_to_others(&self, branch: &BranchName, base: &BranchName) -> Result<(), VcsError> {
+        if self.remote == Remote::Itself {
+            return Ok(());
+        }
+        let [known, base] = self.tips([self.remote_ref(branch), self.remote_ref(base)]).await?;
+        let Some((known, base)) = known.zip(base) else { return Ok(()) };
+        if self.reaches(&known, &base).await? {
+            return Ok(());
+        }
+        // It may be gone by now.
+        match self.ask_remote_tip(branch).await? {
+            Some(tip) => Err(taken(branch, tip)),
+            None => Ok(()),
+        }
     }
 
     /// Removes what is left of a worktree in which nothing was ever launched, or which is gone.
@@ -123,8 +150,36 @@ impl GitVcs {
 
     /// Forgets where a task started.
     pub(super) async fn forget(&self, task: &TaskId) -> Result<(), VcsError> {
-        self.repo.delete_ref(&start_ref(task)).await?;
-        self.repo.delete_ref(&base_ref(task)).await
+        self.repo.delete_ref(&self.start_ref(task)).await?;
+        self.repo.delete_ref(&self.base_ref(task)).await
+    }
+
+    /// Forgets where all tasks of this workdir started: what it made is then a person's.
+    ///
+    /// # Errors
+    /// [`VcsError::Git`] if git cannot be run.
+    pub async fn disown(&self) -> Result<(), VcsError> {
+        let Some(owner) = &self.owner else { return Ok(()) };
+        let args = ["for-each-ref", "--format=delete %(refname)", &format!("refs/orch/of/{owner}/")];
+        let lines = self.repo.read(args).ok().await?.stdout;
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.repo.write(["update-ref", "--no-deref", "--stdin"]).input(lines).ok().await.map(drop)
+    }
+
+    /// The ref that records the base's tip that a task was made from.
+    fn base_ref(&self, task: &TaskId) -> String {
+        format!("{}/base/{task}", self.own_refs())
+    }
+
+    /// The ref that records the commit that a task started from.
+    fn start_ref(&self, task: &TaskId) -> String {
+        format!("{}/start/{task}", self.own_refs())
+    }
+
+    fn own_refs(&self) -> String {
+        self.owner.as_ref().map_or_else(|| "refs/orch".to_owned(), |owner| format!("refs/orch/of/{owner}"))
     }
 
     /// The base with every predecessor merged in, in the order given; the same commit each time.
@@ -157,16 +212,6 @@ impl GitVcs {
         let date = log.ok().await?.text();
         Ok(Signature { date: Some(format!("@{date} +0000")), ..self.signature().await? })
     }
-}
-
-/// The ref that records the base's tip that a task was made from.
-fn base_ref(task: &TaskId) -> String {
-    format!("refs/orch/base/{task}")
-}
-
-/// The ref that records the commit that a task started from.
-pub(super) fn start_ref(task: &TaskId) -> String {
-    format!("refs/orch/start/{task}")
 }
 
 fn taken(branch: &BranchName, tip: Sha) -> VcsError {

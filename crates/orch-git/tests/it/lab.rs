@@ -71,6 +71,7 @@ impl Lab {
             baseline: root.join("baseline.json"),
             new_baseline: true,
             hooks,
+            owner: Some("lab".to_owned()),
         }
     }
 
@@ -83,6 +84,12 @@ impl Lab {
     /// Another process's view of the same lab.
     pub(crate) async fn reopened(&self) -> GitVcs {
         Self::open(&self.root, &self.remote, false).await.expect("it opens")
+    }
+
+    /// Version control of another workdir in the same place.
+    pub(crate) async fn of_another_workdir(&self) -> GitVcs {
+        let config = Self::config(&self.root, &self.remote, false);
+        GitVcs::open(GitConfig { owner: Some("another".to_owned()), ..config }).await.expect("it opens")
     }
 
     pub(crate) async fn forge(&self) -> LocalForge {

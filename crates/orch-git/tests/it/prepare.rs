@@ -1,6 +1,6 @@
 use std::fs;
 
-use orch_core::{Vcs, VcsError};
+use orch_core::{RemoveSpec, Vcs, VcsError};
 
 use crate::lab::{Lab, branch, commit, git, head, predecessor, write};
 
@@ -54,7 +54,7 @@ async fn predecessors_that_conflict_leave_nothing_behind() {
     let conflict = VcsError::Conflict { with: "t2".to_owned(), files: vec!["src/a.txt".to_owned()] };
     assert_eq!(lab.vcs.prepare(&spec).await, Err(conflict));
     assert!(!lab.tree("t3").exists());
-    assert_eq!(git(&lab.repo(), &["for-each-ref", "refs/heads/task/t3", "refs/orch/start/t3"]), "");
+    assert_eq!(git(&lab.repo(), &["for-each-ref", "refs/heads/task/t3", "refs/orch/of/lab/start/t3"]), "");
 }
 
 #[tokio::test]
@@ -163,4 +163,34 @@ async fn a_repository_can_be_its_own_origin() {
     assert_eq!(lab.vcs.default_base().await, Ok(branch("main")));
     assert_eq!(lab.vcs.base_tip(&branch("main")).await, Ok(base.clone()));
     assert_eq!(lab.vcs.remote_tip(&branch("task/t1")).await, Ok(Some(base)));
+}
+
+#[tokio::test]
+async fn a_branch_that_another_workdir_made_is_a_persons() {
+    let lab = Lab::new().await;
+    let old = lab.pushed("t1", "old.txt", "never approved\n").await;
+    lab.vcs.remove(&RemoveSpec { delete_branch: false, ..lab.remove_spec("t1") }).await.expect("it goes");
+    let other = lab.of_another_workdir().await;
+    let taken = Err(VcsError::BranchTaken { branch: branch("task/t1"), tip: old.clone() });
+    assert_eq!(other.prepare(&lab.spec("t1")).await, taken);
+    git(&lab.repo(), &["branch", "-D", "task/t1"]);
+    assert_eq!(other.prepare(&lab.spec("t1")).await, taken, "the remote has it still");
+    git(&lab.origin(), &["branch", "-D", "task/t1"]);
+    let made = other.prepare(&lab.spec("t1")).await.expect("it is free now");
+    assert!(!lab.tree("t1").join("old.txt").exists());
+    assert_eq!(other.prepare(&lab.spec("t1")).await, Ok(made));
+    other.disown().await.expect("it forgets");
+    assert_eq!(git(&lab.repo(), &["for-each-ref", "refs/orch/of/another/"]), "");
+}
+
+#[tokio::test]
+async fn a_workdir_that_was_deleted_by_hand_leaves_nothing_in_the_way() {
+    let lab = Lab::new().await;
+    lab.done("t1", "old.txt", "never approved\n").await;
+    std::fs::remove_dir_all(lab.tree("t1")).expect("a directory");
+    let other = lab.of_another_workdir().await;
+    assert!(matches!(other.prepare(&lab.spec("t1")).await, Err(VcsError::BranchTaken { .. })));
+    git(&lab.repo(), &["update-ref", "-d", "refs/heads/task/t1"]);
+    other.prepare(&lab.spec("t1")).await.expect("it is free now");
+    assert!(!lab.tree("t1").join("old.txt").exists());
 }

@@ -106,6 +106,7 @@ impl Bench {
         bot.prompt = self.via;
         let config = Config {
             layout: self.workdir.layout(),
+            identity: "bench".to_owned(),
             base: BranchName::parse("main").expect("a branch"),
             agents: BTreeMap::from([("bot".to_owned(), bot)]),
             limits: self.limits.clone(),
