@@ -43,9 +43,6 @@ async fn one_heartbeat_answers_a_prompt_that_stands_on_the_screen() {
     let bench = Bench::new(&json!([{"id": "a"}]));
     bench.world.on_launch(|_| Script::new().ask("Continue? [y/n] ", "y\r").print("going on").hang());
     assert_eq!(bench.see_out(bench.start_with(Mode::Pass, Arc::new(NoFaults))).await, Ending::Pass);
-    for c in bench.world.calls() {
-        eprintln!("{c:?}");
-    }
     assert_eq!(bench.world.typed(launch(&bench)), "y\r", "with the thresholds that users have");
 }
 
