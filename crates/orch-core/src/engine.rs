@@ -90,7 +90,7 @@ pub struct Step {
     pub looks: Vec<Look>,
     /// Open effects of an earlier process that are performed again: the backends look before they repeat.
     pub redo: Vec<EffectId>,
-    /// For [`Input::User`]: what a person is told.
+    /// For [`Input::User`], and for a [`Seen::Plan`](crate::Seen::Plan): what a person is told.
     pub answer: Option<Result<String, Refusal>>,
 }
 
@@ -196,10 +196,7 @@ impl Orchestrator {
                 self.on_tick(&mut pass);
                 None
             }
-            Input::Seen(seen) => {
-                self.on_seen(&mut pass, seen);
-                None
-            }
+            Input::Seen(seen) => self.on_seen(&mut pass, seen),
             Input::Done { effect, outcome } => {
                 self.on_done(&mut pass, effect, outcome);
                 None

@@ -1,10 +1,12 @@
 //! The plan: what a manifest says, the graph of its tasks, and the statuses that they can have.
 
+pub(crate) mod change;
 pub(crate) mod graph;
 pub(crate) mod manifest;
 pub(crate) mod spec;
 pub(crate) mod status;
 
+pub use change::PlanChange;
 pub use graph::{Cycle, Edge, EdgeKind, EdgeView, GateView, GraphView, NodeView, TaskGraph};
 pub use manifest::{
     ImportedTask, Manifest, Parsed, PlanDiff, Problem, ProblemKind, ProjectedTask, Projection, Starter, diff, schema,

@@ -18,6 +18,6 @@ pub use failure::{Failure, FailureKind};
 pub use forge::{Forge, ForgeError, MergeMethod, MergeSpec, MergeState, Pull, PullChange, PullSpec, PullState};
 pub use review::{Check, CheckState, Checks, Comment, Review, ReviewState};
 pub use vcs::{
-    Commit, CommitSpec, Dirt, LeftTip, Nested, Predecessor, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec,
-    Saved, SyncSource, SyncSpec, Vcs, VcsError, Work, WorkSpec,
+    Commit, CommitSpec, Dirt, Head, LeftTip, Nested, Predecessor, PrepareSpec, Prepared, PushSpec, RemoveSpec,
+    SaveSpec, Saved, SyncSource, SyncSpec, Vcs, VcsError, Work, WorkSpec,
 };

@@ -109,7 +109,11 @@ impl State {
         self.latest = Some(entry.timestamp);
         match &entry.record {
             Record::Driver(driver) => self.apply_driver(driver, entry.awake),
-            Record::Plan { plan, .. } => self.apply_plan(plan),
+            Record::Plan { plan, .. } => self.apply_plan(Plan::clone(plan)),
+            Record::PlanChanged { change, .. } => {
+                let plan = change.applied(&self.plan.take().unwrap_or_default());
+                self.apply_plan(plan);
+            }
             Record::Effect { effect } => self.apply_effect(entry, effect),
             Record::Done { effect, outcome } => self.apply_done(entry, *effect, outcome),
             Record::User { verb } => self.apply_user(entry, verb),
@@ -169,7 +173,7 @@ impl State {
         self.driver.as_ref().map(|driver| &driver.boot)
     }
 
-    fn apply_plan(&mut self, plan: &Plan) {
+    fn apply_plan(&mut self, plan: Plan) {
         let mut old = std::mem::take(&mut self.tasks);
         for spec in &plan.tasks {
             let mut state = old.remove(&spec.id).unwrap_or_default();
@@ -180,7 +184,7 @@ impl State {
         }
         self.imports.clear();
         self.attempts_open = self.tasks.values().filter(|task| task.status.is_open()).count();
-        self.plan = Some(plan.clone());
+        self.plan = Some(plan);
     }
 
     fn apply_effect(&mut self, entry: &Entry, effect: &Effect) {

@@ -1,5 +1,6 @@
 mod checkout;
 mod commit;
+mod head;
 mod identity;
 mod locks;
 mod mend;
@@ -26,8 +27,8 @@ use std::time::Instant;
 use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
 use orch_core::{
-    BranchName, CommitSpec, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec, Saved, Sha, SyncSpec, Vcs, VcsError,
-    Work, WorkSpec,
+    BranchName, CommitSpec, Head, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec, Saved, Sha, SyncSpec, Vcs,
+    VcsError, Work, WorkSpec,
 };
 use tokio::sync::{Mutex, RwLock, Semaphore};
 
@@ -218,6 +219,10 @@ impl Vcs for GitVcs {
 
     async fn prepare(&self, spec: &PrepareSpec) -> Result<Prepared, VcsError> {
         self.make_worktree(spec).await
+    }
+
+    async fn head(&self, worktree: &Utf8Path) -> Result<Head, VcsError> {
+        self.see_head(worktree).await
     }
 
     async fn work(&self, spec: &WorkSpec) -> Result<Work, VcsError> {

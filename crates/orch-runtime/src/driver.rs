@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use camino::Utf8PathBuf;
 use orch_core::{
     Effect, EffectId, Entry, Executor, ExecutorEvent, ExecutorKind, Failure, FailureKind, Input, Look, LookPlan,
-    Manifest, Orchestrator, Outcome, Outlook, Record, Refusal, Seen, Signal, Step,
+    Manifest, Orchestrator, Outcome, Outlook, Record, Refusal, Seen, Signal, Step, TakenEdit,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -350,7 +350,9 @@ impl<'a> Driver<'a> {
             let (world, outbox) = (self.world.clone(), self.outbox.clone());
             let logs = match plan {
                 LookPlan::Sessions => self.engine.logs(),
-                LookPlan::Screens(_) | LookPlan::Work(..) | LookPlan::Pull { .. } => BTreeMap::new(),
+                LookPlan::Screens(_) | LookPlan::Head(..) | LookPlan::Work(..) | LookPlan::Pull { .. } => {
+                    BTreeMap::new()
+                }
             };
             self.in_flight += 1;
             tokio::spawn(async move {
@@ -401,10 +403,19 @@ impl<'a> Driver<'a> {
             Err(AddError::File(error)) => Err(error.into()),
             Err(error) => Ok(Answer::Refused(error.to_string())),
             Ok(added) => {
-                self.take(edit_input(&added, false).into_iter().collect())?;
+                self.take_plan(&added)?;
                 Ok(Answer::Done(added.change.unwrap_or_default()))
             }
         }
+    }
+
+    /// Tells the engine of an edit, and the person what it has against it.
+    fn take_plan(&mut self, edit: &TakenEdit) -> Result<(), DriveError> {
+        let said = self.take(edit_input(edit, false).into_iter().collect())?;
+        for refusal in said.into_iter().flatten().filter_map(Result::err) {
+            self.observer.said(&refusal.to_string());
+        }
+        Ok(())
     }
 
     /// Takes in what a person changed in the manifest, or keeps it beside when it cannot be taken.
@@ -413,7 +424,7 @@ impl<'a> Driver<'a> {
             Edit::None => {}
             Edit::Taken(mut taken) => {
                 taken.change = taken.change.take().map(|what| format!("edited by hand: {what}"));
-                self.take(edit_input(&taken, false).into_iter().collect())?;
+                self.take_plan(&taken)?;
             }
             Edit::Rejected(message) => {
                 self.observer.said(&message);

@@ -4,7 +4,7 @@ use crate::base::id::{BranchName, EffectId, LaunchId, Sha, TaskId};
 use crate::journal::effect::Outcome;
 use crate::journal::record::{ImportedState, UserVerb};
 use crate::plan::spec::Plan;
-use crate::ports::{ExitStatus, Failure, Launched, Pull, PullState, ScreenView, Work};
+use crate::ports::{ExitStatus, Failure, Head, Launched, Pull, PullState, ScreenView, Work};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +44,13 @@ pub enum Seen {
     Output(LaunchId),
     /// A session's screen.
     Screen(ScreenView),
+    /// Where a task's worktree stands, or why that could not be looked at.
+    Head {
+        /// The task.
+        task: TaskId,
+        /// What was found.
+        head: Result<Head, String>,
+    },
     /// A task's worktree, or why it could not be looked at.
     Work {
         /// The task.

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use super::{Orchestrator, Pass};
+use super::{Orchestrator, Pass, Refusal};
 use crate::agents::screen::{self, Complaint};
-use crate::base::id::{BranchName, LaunchId, TaskId};
+use crate::base::id::{BranchName, LaunchId, Sha, TaskId};
 use crate::base::text::clean;
 use crate::engine::input::{Seen, SeenSession};
 use crate::heal::{Case, Signal};
 use crate::journal::effect::{Effect, Look, Purpose};
-use crate::journal::record::{Evidence, Record, Todo, Verdict};
+use crate::journal::record::{Evidence, ImportedState, Record, Todo, Verdict};
+use crate::plan::change::PlanChange;
 use crate::plan::graph::TaskGraph;
-use crate::plan::spec::PushMode;
-use crate::ports::{Dirt, EndMode, ExitStatus, Failure, FailureKind, Work};
+use crate::plan::spec::{Plan, PushMode};
+use crate::ports::{Dirt, EndMode, ExitStatus, Failure, FailureKind, Head, Work};
 use crate::state::TaskState;
 
 /// How many lines of output a verdict keeps of what ended well.
@@ -23,7 +24,8 @@ const WHOLE: (usize, usize) = (200, 16 * 1024);
 const LINE: usize = 1000;
 
 impl Orchestrator {
-    pub(super) fn on_seen(&mut self, pass: &mut Pass<'_>, seen: Seen) {
+    /// Takes in what was seen; for a plan, what is said of it.
+    pub(super) fn on_seen(&mut self, pass: &mut Pass<'_>, seen: Seen) -> Option<Result<String, Refusal>> {
         match seen {
             Seen::Sessions(sessions) => self.on_sessions(pass, sessions),
             Seen::Output(launch) => {
@@ -40,24 +42,48 @@ impl Orchestrator {
             Seen::Stirred => self.ask_sessions(pass),
             // The next heartbeat asks again.
             Seen::NotListed(_) => self.eyes.answered(&Look::Sessions),
+            Seen::Head { task, head } => self.on_head(pass, &task, head),
             Seen::Work { task, work } => self.on_work(pass, &task, work.map(|work| *work)),
             Seen::Pull { task, seen } => self.on_pull(pass, &task, seen.map(|seen| *seen)),
-            Seen::Plan { plan, states, why } => {
-                if let Ok(graph) = TaskGraph::build(&plan) {
-                    let first = self.state.plan.is_none();
-                    for (task, state) in states.into_iter().filter(|_| first) {
-                        if self.state.pending_import(&task) != Some(&state) {
-                            self.record(pass, Some(task), Record::Imported(state));
-                        }
-                    }
-                    self.take_plan(pass, *plan, graph, why);
-                }
-            }
+            Seen::Plan { plan, states, why } => return self.on_plan(pass, *plan, states, why),
         }
+        None
     }
 
-    fn take_plan(&mut self, pass: &mut Pass<'_>, plan: crate::plan::spec::Plan, graph: TaskGraph, why: String) {
-        self.record(pass, None, Record::Plan { why, plan: Box::new(plan) });
+    /// The plan is another: taken unless it would leave work that has begun without a place in it. What is said of that.
+    fn on_plan(
+        &mut self,
+        pass: &mut Pass<'_>,
+        plan: Plan,
+        states: Vec<(TaskId, ImportedState)>,
+        why: String,
+    ) -> Option<Result<String, Refusal>> {
+        let first = self.state.plan.is_none();
+        let change = match self.state.edit(&plan, false) {
+            Err(refusal) => return Some(Err(Refusal::Plan(refusal.to_string()))),
+            Ok(None) => return None,
+            Ok(Some(change)) => change,
+        };
+        let graph = match TaskGraph::build(&plan) {
+            Err(cycle) => return Some(Err(Refusal::Plan(cycle.to_string()))),
+            Ok(graph) => graph,
+        };
+        for (task, state) in states.into_iter().filter(|_| first) {
+            if self.state.pending_import(&task) != Some(&state) {
+                self.record(pass, Some(task), Record::Imported(state));
+            }
+        }
+        self.take_plan(pass, plan, graph, why);
+        Some(Ok(change))
+    }
+
+    fn take_plan(&mut self, pass: &mut Pass<'_>, plan: Plan, graph: TaskGraph, why: String) {
+        let change = self.state.plan.as_ref().and_then(|old| PlanChange::between(old, &plan));
+        let record = match change {
+            Some(change) => Record::PlanChanged { why, change: Box::new(change) },
+            None => Record::Plan { why, plan: Box::new(plan) },
+        };
+        self.record(pass, None, record);
         self.graph = graph;
         self.queues = super::dispatch::Queues::new(&self.state, &self.graph);
         pass.dirty.extend(self.state.tasks.keys().cloned());
@@ -110,6 +136,37 @@ impl Orchestrator {
     ) {
         let verdict = Verdict { launch, rule: rule.to_owned(), evidence, case };
         self.record(pass, Some(task.clone()), Record::Verdict(Box::new(verdict)));
+    }
+
+    /// Where a live session's worktree stands: what it holds is looked at only where that moved, or where commits
+    /// wait to be pushed.
+    fn on_head(&mut self, pass: &mut Pass<'_>, id: &TaskId, head: Result<Head, String>) {
+        self.eyes.answered(&Look::Head(id.clone()));
+        let Some((task, session)) = self.live(id) else { return };
+        let (launch, start) = (session.launch, task.prepared.as_ref().map(|prepared| prepared.start.clone()));
+        let stands = head.as_ref().is_ok_and(|head| {
+            let seen = self.eyes.by_launch.get(&launch).and_then(|eye| eye.head.clone());
+            seen.or(start.clone()).as_ref() == Some(&head.sha) && !self.waits_for_push(id, head, start.as_ref())
+        });
+        match head {
+            Ok(head) if stands => {
+                self.eyes.note_head(launch, &head.sha, pass.now);
+            }
+            _ => {
+                let look = Look::Work(id.clone());
+                if self.eyes.ask(&look) {
+                    pass.looks.insert(look);
+                }
+            }
+        }
+    }
+
+    /// Whether there may be commits of a task that are to be pushed early.
+    fn waits_for_push(&self, id: &TaskId, head: &Head, start: Option<&Sha>) -> bool {
+        let Some((plan, spec, task)) = self.spec(id) else { return false };
+        let wanted = plan.settings.push == PushMode::Early && !self.eyes.no_early_push.contains(id);
+        let here = head.branch.as_ref() == Some(&spec.branch);
+        wanted && here && start != Some(&head.sha) && task.pushed.as_ref() != Some(&head.sha)
     }
 
     /// A worktree was looked at: judges an ended session, or notes how far a live one got.

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use camino::Utf8PathBuf;
+
 use crate::base::id::{BranchName, LaunchId, Sha, TaskId};
 use crate::base::time::Millis;
 use crate::engine::input::{Input, Seen, SeenPull, SeenSession};
@@ -42,6 +44,8 @@ pub enum LookPlan {
     Sessions,
     /// Screens, in one round trip.
     Screens(Vec<LaunchId>),
+    /// Where a worktree stands; absent when the task has none.
+    Head(TaskId, Option<Utf8PathBuf>),
     /// A worktree; absent when the task has none.
     Work(TaskId, Option<WorkSpec>),
     /// A pull request and the branches around it.
@@ -66,6 +70,10 @@ impl LookPlan {
             match look {
                 Look::Sessions => plans.push(Self::Sessions),
                 Look::Screen(launch) => screens.push(launch),
+                Look::Head(task) => {
+                    let worktree = engine.work_spec(&task).map(|spec| spec.worktree);
+                    plans.push(Self::Head(task, worktree));
+                }
                 Look::Work(task) => {
                     let spec = engine.work_spec(&task);
                     plans.push(Self::Work(task, spec));
@@ -87,6 +95,7 @@ impl LookPlan {
         let seen = match self {
             Self::Sessions => vec![Seen::NotListed(why.to_owned())],
             Self::Screens(launches) => launches.into_iter().map(Seen::NoScreen).collect(),
+            Self::Head(task, _) => vec![Seen::Head { task, head: Err(why.to_owned()) }],
             Self::Work(task, _) => vec![Seen::Work { task, work: Err(Failure::new(FailureKind::Refused, why)) }],
             Self::Pull { task, .. } => vec![Seen::Pull { task, seen: Err(why.to_owned()) }],
         };
@@ -166,6 +175,13 @@ impl Ports {
         let seen = match plan {
             LookPlan::Sessions => vec![self.sessions().await],
             LookPlan::Screens(launches) => self.screens(launches).await,
+            LookPlan::Head(task, worktree) => {
+                let head = match worktree {
+                    None => Err("there is no worktree".to_owned()),
+                    Some(worktree) => self.vcs.head(&worktree).await.map_err(|e| e.to_string()),
+                };
+                vec![Seen::Head { task, head }]
+            }
             LookPlan::Work(task, spec) => {
                 let work = match spec {
                     None => Err(Failure::new(FailureKind::Refused, "there is no worktree")),

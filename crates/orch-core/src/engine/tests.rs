@@ -16,6 +16,7 @@ mod scheduling;
 mod steering;
 mod tables;
 mod verifying;
+mod watching;
 mod worktrees;
 
 use crate::testkit::Scenario;
@@ -48,6 +49,7 @@ fn all_cases() -> impl Iterator<Item = Case> {
         scheduling::CASES,
         steering::CASES,
         verifying::CASES,
+        watching::CASES,
         worktrees::CASES,
     ];
     SUBJECTS.iter().copied().flatten().copied()

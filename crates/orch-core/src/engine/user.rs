@@ -14,6 +14,9 @@ pub enum Refusal {
     /// The verb needs a task.
     #[error("{0} needs a task")]
     NeedsTask(&'static str),
+    /// A plan that cannot be taken.
+    #[error("the plan cannot be taken: {0}")]
+    Plan(String),
     /// It cannot be done in this status.
     #[error("{task} is {status}: {why}")]
     NotNow {

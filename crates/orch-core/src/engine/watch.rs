@@ -62,7 +62,7 @@ impl Orchestrator {
         self.ask_sessions(pass);
         for task in self.queues.sessions().cloned().collect::<Vec<_>>() {
             let working = self.live(&task).is_some_and(|(_, session)| session.purpose != Purpose::Verify);
-            let look = Look::Work(task);
+            let look = Look::Head(task);
             if working && self.eyes.ask(&look) {
                 pass.looks.insert(look);
             }

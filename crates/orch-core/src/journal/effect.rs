@@ -210,6 +210,8 @@ pub enum Look {
     Sessions,
     /// One session's screen.
     Screen(LaunchId),
+    /// Where a task's worktree stands.
+    Head(crate::base::id::TaskId),
     /// A task's worktree.
     Work(crate::base::id::TaskId),
     /// A task's pull request, and where its head and its base stand.

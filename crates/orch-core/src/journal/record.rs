@@ -6,6 +6,7 @@ use crate::base::id::{AttemptNo, BranchName, EffectId, LaunchId, PullNumber, Seq
 use crate::base::time::{AwakeMs, BootId, Millis, Timestamp};
 use crate::heal::{Case, Decision, Limits, Signal};
 use crate::journal::effect::{Effect, Outcome, Purpose};
+use crate::plan::change::PlanChange;
 use crate::plan::spec::{ExecutorKind, Plan};
 use crate::plan::status::Status;
 use crate::ports::{Commit, Dirt, ExitStatus, Fingerprint, Pull};
@@ -39,6 +40,13 @@ pub enum Record {
         why: String,
         /// The whole plan.
         plan: Box<Plan>,
+    },
+    /// The plan from here on, as what differs from the one before.
+    PlanChanged {
+        /// Why it changed, for people.
+        why: String,
+        /// The difference.
+        change: Box<PlanChange>,
     },
     /// A task's state as the manifest gave it when there was no journal; the first plan, which
     /// follows, takes all of them in at once.

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::base::files::FileSet;
@@ -26,6 +26,9 @@ pub trait Vcs: Send + Sync {
     /// commit is the base's tip with each predecessor merged in, in the order given; it is the same
     /// commit however often this is called with the same `base_tip` and predecessors.
     async fn prepare(&self, spec: &PrepareSpec) -> Result<Prepared, VcsError>;
+
+    /// Where a worktree stands, without a look at its files: cheap enough to be asked of every one all the time.
+    async fn head(&self, worktree: &Utf8Path) -> Result<Head, VcsError>;
 
     /// Evidence of what was done in a worktree since its start commit.
     async fn work(&self, spec: &WorkSpec) -> Result<Work, VcsError>;
@@ -113,6 +116,15 @@ pub struct WorkSpec {
     pub base: Option<BranchName>,
     /// Untracked files known not to count as dirt: what `verify` left behind.
     pub ignore_untracked: bool,
+}
+
+/// Where a worktree stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The commit checked out.
+    pub sha: Sha,
+    /// The branch checked out; `None` when HEAD is detached.
+    pub branch: Option<BranchName>,
 }
 
 /// Evidence of work, as seen at one moment.

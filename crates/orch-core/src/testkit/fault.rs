@@ -17,6 +17,7 @@ pub enum Operation {
     Forget,
     BaseTip,
     Prepare,
+    Head,
     Work,
     Save,
     Commit,

@@ -189,6 +189,11 @@ impl Scenario {
         self.event(at, What::Said(task, verb))
     }
 
+    /// What its orchestrators are set up with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Lets a person change the plan at a time after the start.
     #[must_use]
     pub fn replan(self, at: Millis, plan: Plan) -> Self {
@@ -476,6 +481,7 @@ fn line(record: &Record) -> Option<String> {
         Record::Driver(driver) if driver.start => "the orchestrator takes over".to_owned(),
         Record::Driver(_)
         | Record::Plan { .. }
+        | Record::PlanChanged { .. }
         | Record::Imported(_)
         | Record::Effect { .. }
         | Record::Done { .. }

@@ -124,6 +124,8 @@ async fn run<H: VcsHarness>(harness: &H, only: Option<&str>) -> Result<Report, C
         preparing::prepare_start_is_deterministic,
         preparing::prepare_names_conflicts_and_leaves_nothing,
         preparing::prepare_refuses_a_branch_of_others,
+        working::head_is_where_the_worktree_stands,
+        working::head_of_a_missing_worktree_is_missing,
         working::work_of_nothing_is_empty,
         working::work_lists_commits_oldest_first,
         working::work_leaves_out_what_was_merged_in,

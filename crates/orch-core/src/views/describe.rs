@@ -11,6 +11,7 @@ pub fn describe(entry: &Entry) -> String {
     match &entry.record {
         Record::Driver(driver) => of_driver(driver),
         Record::Plan { why, plan } => format!("plan of {} tasks: {}", plan.tasks.len(), shown(why)),
+        Record::PlanChanged { why, .. } => format!("plan changed: {}", shown(why)),
         Record::Imported(imported) => of_import(imported),
         Record::Status(change) => of_status(change),
         Record::Effect { effect } => format!("begins {}", of_effect(effect)),
@@ -28,6 +29,7 @@ pub(super) fn kind(record: &Record) -> &'static str {
     match record {
         Record::Driver(_) => "driver",
         Record::Plan { .. } => "plan",
+        Record::PlanChanged { .. } => "planChanged",
         Record::Imported(_) => "imported",
         Record::Status(_) => "status",
         Record::Effect { .. } => "effect",

@@ -105,6 +105,7 @@ pub fn replay(entries: &[Entry], policy: &dyn HealPolicy) -> Replay {
             }
             Record::Driver(_)
             | Record::Plan { .. }
+            | Record::PlanChanged { .. }
             | Record::Imported(_)
             | Record::Effect { .. }
             | Record::Done { .. }

@@ -88,7 +88,9 @@ impl Checkpoint {
                 Record::Done { effect, .. } => {
                     self.names.remove(effect);
                 }
-                Record::Plan { .. } | Record::User { .. } if entry.task.is_none() => self.touched = None,
+                Record::Plan { .. } | Record::PlanChanged { .. } | Record::User { .. } if entry.task.is_none() => {
+                    self.touched = None;
+                }
                 _ => {}
             }
             if let (Some(touched), Some(task)) = (&mut self.touched, &entry.task) {

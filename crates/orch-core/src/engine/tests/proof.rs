@@ -31,6 +31,10 @@ pub(super) fn check(story: &Story) {
         assert_eq!(entry.seq, Seq(seq), "the journal has a gap\n{story}");
         match (&entry.record, &entry.task, &graph) {
             (Record::Plan { plan, .. }, _, _) => graph = Some(TaskGraph::build(plan).expect("no cycle")),
+            (Record::PlanChanged { change, .. }, _, _) => {
+                let plan = change.applied(state.plan.as_ref().expect("a plan before"));
+                graph = Some(TaskGraph::build(&plan).expect("no cycle"));
+            }
             (Record::Status(change), Some(task), Some(graph)) => check_move(&state, graph, task, change, story),
             _ => {}
         }

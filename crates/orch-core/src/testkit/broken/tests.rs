@@ -261,6 +261,7 @@ fn every_broken_vcs_is_found() {
     ForgetsPredecessors: prepare_contains_its_predecessors, 2 in all
     TakesBranches: prepare_refuses_a_branch_of_others, 1 in all
     RemembersTheBase: base_is_as_the_remote_has_it, 1 in all
+    RemembersHeads: head_is_where_the_worktree_stands, 1 in all
     CallsDirtClean: work_shows_what_is_not_committed, 7 in all
     NamesDirectories: work_shows_what_is_not_committed, 1 in all
     SaveLosesUntracked: save_keeps_every_kind_of_change, 7 in all

@@ -2,12 +2,13 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
+use camino::Utf8Path;
 
 use crate::base::files::FileSet;
 use crate::base::id::{BranchName, Sha};
 use crate::ports::{
-    CommitSpec, Dirt, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec, Saved, SyncSpec, Vcs, VcsError, Work,
-    WorkSpec,
+    CommitSpec, Dirt, Head, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec, Saved, SyncSpec, Vcs, VcsError,
+    Work, WorkSpec,
 };
 use crate::testkit::{MockRepository, MockVcs};
 
@@ -22,6 +23,8 @@ super::defects!(
         TakesBranches = "prepare_refuses_a_branch_of_others",
         /// The base is the one that was seen first.
         RemembersTheBase = "base_is_as_the_remote_has_it",
+        /// A worktree stands where it was seen first.
+        RemembersHeads = "head_is_where_the_worktree_stands",
         /// Nothing is ever uncommitted.
         CallsDirtClean = "work_shows_what_is_not_committed",
         /// Untracked directories are named instead of their files.
@@ -145,6 +148,12 @@ impl Vcs for BrokenVcs {
             }
             _ => self.inner.prepare(spec).await,
         }
+    }
+
+    async fn head(&self, worktree: &Utf8Path) -> Result<Head, VcsError> {
+        let head = self.inner.head(worktree).await?;
+        let Some(branch) = head.branch.clone().filter(|_| self.has(VcsDefect::RemembersHeads)) else { return Ok(head) };
+        Ok(Head { sha: self.first_seen(&branch, Some(head.sha.clone())).unwrap_or(head.sha), ..head })
     }
 
     async fn work(&self, spec: &WorkSpec) -> Result<Work, VcsError> {

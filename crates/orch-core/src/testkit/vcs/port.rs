@@ -9,8 +9,8 @@ use super::{Made, Repo};
 use crate::base::id::{BranchName, Sha, TaskId};
 use crate::base::time::Timestamp;
 use crate::ports::{
-    Commit, CommitSpec, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec, Saved, SyncSpec, Vcs, VcsError, Work,
-    WorkSpec,
+    Commit, CommitSpec, Head, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec, Saved, SyncSpec, Vcs, VcsError,
+    Work, WorkSpec,
 };
 use crate::testkit::fault::Operation;
 use crate::testkit::world::World;
@@ -60,6 +60,10 @@ impl Vcs for MockVcs {
 
     async fn prepare(&self, spec: &PrepareSpec) -> Result<Prepared, VcsError> {
         self.perform(Operation::Prepare, spec.task.as_str(), |repo, _| repo.prepare(spec))
+    }
+
+    async fn head(&self, worktree: &Utf8Path) -> Result<Head, VcsError> {
+        self.perform(Operation::Head, worktree.as_str(), |repo, _| repo.head(worktree))
     }
 
     async fn work(&self, spec: &WorkSpec) -> Result<Work, VcsError> {
@@ -162,6 +166,11 @@ impl Repo {
         self.local.insert(spec.branch.clone(), start);
         self.remember(&spec.task, prepared.clone(), &spec.branch, &spec.worktree);
         Ok(prepared)
+    }
+
+    fn head(&mut self, worktree: &Utf8Path) -> Result<Head, VcsError> {
+        let worktree = self.worktree(worktree)?;
+        Ok(Head { sha: worktree.head.clone(), branch: worktree.branch.clone() })
     }
 
     fn work(&mut self, spec: &WorkSpec) -> Result<Work, VcsError> {

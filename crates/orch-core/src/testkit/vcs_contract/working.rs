@@ -5,6 +5,28 @@ use super::bench::{commits, desk, main_branch};
 use crate::ports::{Dirt, Vcs, VcsError, WorkSpec};
 use crate::testkit::contract::{CaseResult, HOLDS, ensure, ensure_eq, ensure_matches};
 
+pub(super) async fn head_is_where_the_worktree_stands<H: VcsHarness>(h: &H) -> CaseResult {
+    let vcs = h.fresh().await;
+    let desk = desk(h, &vcs, "t1").await?;
+    let head = vcs.head(&desk.path).await?;
+    ensure_eq!((&head.sha, &head.branch), (&desk.start, &Some(desk.work_spec().branch)), "the head of a new worktree");
+    h.write(&desk.path, "src/a.txt", "dirty\n").await;
+    ensure_eq!(vcs.head(&desk.path).await?, head, "the head while nothing is committed");
+    let commit = commits(h, &desk, "first", &[("src/a.txt", "x\n")]).await;
+    ensure_eq!(vcs.head(&desk.path).await?.sha, commit, "the head after a commit");
+    h.detach(&desk.path).await;
+    let head = vcs.head(&desk.path).await?;
+    ensure_eq!((head.sha, head.branch), (commit, None), "a detached head");
+    HOLDS
+}
+
+pub(super) async fn head_of_a_missing_worktree_is_missing<H: VcsHarness>(h: &H) -> CaseResult {
+    let vcs = h.fresh().await;
+    let head = vcs.head(&h.worktree("absent")).await;
+    ensure_matches!(head, Err(VcsError::Missing { .. }), "the head of a worktree that is not there");
+    HOLDS
+}
+
 pub(super) async fn work_of_nothing_is_empty<H: VcsHarness>(h: &H) -> CaseResult {
     let vcs = h.fresh().await;
     let desk = desk(h, &vcs, "t1").await?;
