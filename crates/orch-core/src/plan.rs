@@ -6,7 +6,7 @@ pub(crate) mod manifest;
 pub(crate) mod spec;
 pub(crate) mod status;
 
-pub use change::PlanChange;
+pub use change::{PlacedTask, PlanChange};
 pub use graph::{Cycle, Edge, EdgeKind, EdgeView, GateView, GraphView, NodeView, TaskGraph};
 pub use manifest::{
     ImportedTask, Manifest, Parsed, PlanDiff, Problem, ProblemKind, ProjectedTask, Projection, Starter, diff, schema,

@@ -20,9 +20,18 @@ pub struct PlanChange {
     /// Tasks that are gone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<TaskId>,
-    /// Tasks that are new, changed or elsewhere, by their place in the new plan, counted from 0.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub tasks: BTreeMap<usize, TaskSpec>,
+    /// Tasks that are new, changed or elsewhere, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<PlacedTask>,
+}
+
+/// A task and its place in the new plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlacedTask {
+    /// The place, counted from 0.
+    pub at: usize,
+    /// The task.
+    pub task: TaskSpec,
 }
 
 impl PlanChange {
@@ -32,10 +41,8 @@ impl PlanChange {
         let before: BTreeMap<&TaskId, &TaskSpec> = old.tasks.iter().map(|task| (&task.id, task)).collect();
         let after: BTreeSet<&TaskId> = new.tasks.iter().map(|task| &task.id).collect();
         let places = new.tasks.iter().enumerate();
-        let tasks: BTreeMap<usize, TaskSpec> = places
-            .filter(|(_, task)| before.get(&task.id) != Some(task))
-            .map(|(at, task)| (at, task.clone()))
-            .collect();
+        let changed = places.filter(|(_, task)| before.get(&task.id) != Some(task));
+        let tasks: Vec<PlacedTask> = changed.map(|(at, task)| PlacedTask { at, task: task.clone() }).collect();
         let change = Self {
             settings: (old.settings != new.settings).then(|| new.settings.clone()),
             phases: (old.phases != new.phases).then(|| new.phases.clone()),
@@ -47,10 +54,11 @@ impl PlanChange {
 
     /// The plan that it makes of another.
     pub fn applied(&self, old: &Plan) -> Plan {
-        let placed: BTreeSet<&TaskId> = self.removed.iter().chain(self.tasks.values().map(|task| &task.id)).collect();
+        let placed: BTreeSet<&TaskId> =
+            self.removed.iter().chain(self.tasks.iter().map(|placed| &placed.task.id)).collect();
         let mut kept = old.tasks.iter().filter(|task| !placed.contains(&task.id));
         let mut tasks = Vec::with_capacity(old.tasks.len() + self.tasks.len());
-        for (at, task) in &self.tasks {
+        for PlacedTask { at, task } in &self.tasks {
             tasks.extend(kept.by_ref().take(at.saturating_sub(tasks.len())).cloned());
             tasks.push(task.clone());
         }
