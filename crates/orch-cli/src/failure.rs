@@ -182,7 +182,7 @@ fn of_control(error: &ControlError) -> (Exit, Option<String>) {
 
 fn of_vcs(error: &VcsError) -> (Exit, Option<String>) {
     match error {
-        VcsError::Missing { .. } => (Exit::Input, None),
+        VcsError::Missing { .. } | VcsError::NoBase { .. } => (Exit::Input, None),
         VcsError::Unreachable { .. } | VcsError::Busy { .. } => {
             (Exit::Failed, Some("trying again may work".to_owned()))
         }

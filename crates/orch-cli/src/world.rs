@@ -86,18 +86,16 @@ impl Fleet {
         let plan = manifest.plan().clone();
         let agents = agents(&plan, &settings)?;
 
-        let (repo, remote, origin) = repository(&workdir, &plan).await?;
-        let identity = workdir.identify(state.driver.is_some())?;
+        // Where no agent ever ran, nobody but the user can have changed how the repository is set up.
+        let first = state.driver.is_none();
+        let (repo, remote, origin) = repository(&workdir, &plan, first).await?;
+        let identity = workdir.identify(first)?;
         let config = git_config(&workdir, repo, remote, settings.git_hooks);
-        // Where no agent ever ran, nobody can have changed anything.
-        let vcs = Arc::new(
-            GitVcs::open(GitConfig {
-                new_baseline: state.driver.is_none(),
-                owner: identity.owner().map(str::to_owned),
-                ..config
-            })
-            .await?,
-        );
+        let owner = identity.owner().map(str::to_owned);
+        let vcs = Arc::new(GitVcs::open(GitConfig { new_baseline: first, owner, ..config }).await?);
+        if first {
+            vcs.baseline().await?;
+        }
         let forge =
             LocalForge::open(LocalForgeConfig { pulls: workdir.pulls(), vcs: Arc::clone(&vcs), origin }).await?;
         let asked = wishes.executor.or(plan.settings.executor);
@@ -350,7 +348,11 @@ fn agents(plan: &Plan, settings: &Settings) -> Result<BTreeMap<String, AgentProf
 }
 
 /// The repository that agents work on, where its branches are published, and the repository on disk behind that.
-async fn repository(workdir: &Workdir, plan: &Plan) -> Result<(Utf8PathBuf, Remote, Utf8PathBuf), Failure> {
+async fn repository(
+    workdir: &Workdir,
+    plan: &Plan,
+    first: bool,
+) -> Result<(Utf8PathBuf, Remote, Utf8PathBuf), Failure> {
     let repo = match workdir.repo() {
         clone if clone.exists() => clone,
         clone => match plan.settings.repo.as_deref().map(|repo| workdir.root().join(repo)) {
@@ -366,7 +368,12 @@ async fn repository(workdir: &Workdir, plan: &Plan) -> Result<(Utf8PathBuf, Remo
             "the forge github is not in this build; set \"forge\": \"local\" and an origin on disk",
         ));
     }
-    match orch_git::detect_remote(&repo).await? {
+    let remote = if first {
+        orch_git::detect_remote(&repo).await?
+    } else {
+        orch_git::recorded_remote(&repo, &workdir.root().join("git-baseline.json")).await?
+    };
+    match remote {
         None => Ok((repo.clone(), Remote::Itself, repo)),
         Some(remote) => {
             let place = remote.url.strip_prefix("file://").unwrap_or(&remote.url);

@@ -297,6 +297,18 @@ fn without_secrets(value: &str) -> String {
     }
 }
 
+/// The settings that a record holds; `None` where there is none.
+pub(crate) fn recorded_keys(record: &Utf8Path) -> Result<Option<BTreeSet<String>>, VcsError> {
+    let unusable = |error: String| VcsError::Git { command: "config".to_owned(), stderr: format!("{record}: {error}") };
+    let bytes = match fs::read(record) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unusable(error.to_string())),
+    };
+    let snapshot: Snapshot = serde_json::from_slice(&bytes).map_err(|error| unusable(error.to_string()))?;
+    Ok(Some(snapshot.configuration.into_keys().collect()))
+}
+
 fn refuse(changes: &[ConfigChange]) -> Result<(), VcsError> {
     let Some(first) = changes.first() else { return Ok(()) };
     let names: Vec<&str> = changes.iter().filter(|c| c.what == first.what).map(|c| c.name.as_str()).collect();

@@ -213,6 +213,7 @@ fn from_git(error: VcsError) -> ForgeError {
         | VcsError::Moved { .. }
         | VcsError::Unsafe { .. }
         | VcsError::Tampered { .. }
+        | VcsError::NoBase { .. }
         | VcsError::Missing { .. }) => person("the local forge", error.to_string()),
     }
 }

@@ -31,5 +31,5 @@ mod vcs;
 pub use baseline::ConfigChange;
 pub use forge::{LocalForge, LocalForgeConfig};
 pub use git::GitVersion;
-pub use repository::{RemoteInfo, clone, create_origin, detect_remote, git_version};
+pub use repository::{RemoteInfo, clone, create_origin, detect_remote, git_version, head_branch, recorded_remote};
 pub use vcs::{GitConfig, GitVcs, Identity, RESTORE, Remote, WorktreeInfo};

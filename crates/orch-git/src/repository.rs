@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::VcsError;
+use orch_core::{BranchName, VcsError};
 
 use crate::git::{Git, GitVersion, Repo};
 
@@ -80,10 +80,26 @@ fn absolute(source: &str) -> String {
 /// # Errors
 /// [`VcsError::Missing`] if there is no repository, [`VcsError::Refused`] if several remotes leave the choice open.
 pub async fn detect_remote(repo: &Utf8Path) -> Result<Option<RemoteInfo>, VcsError> {
+    detect(repo, None).await
+}
+
+/// The remote that a repository publishes to, of those that it had when its configuration was recorded: whoever
+/// adds one later, an agent say, does not choose where work goes.
+///
+/// # Errors
+/// Those of [`detect_remote`]; [`VcsError::Git`] if the record cannot be read.
+pub async fn recorded_remote(repo: &Utf8Path, record: &Utf8Path) -> Result<Option<RemoteInfo>, VcsError> {
+    detect(repo, Some(record)).await
+}
+
+async fn detect(repo: &Utf8Path, record: Option<&Utf8Path>) -> Result<Option<RemoteInfo>, VcsError> {
     let git = Git::new(None);
     let (common, top) = locate(&git, repo).await?;
     let repo = Repo::at(git, &top, &common);
-    let names = repo.read(["remote"]).ok().await?.lines();
+    let mut names = repo.read(["remote"]).ok().await?.lines();
+    if let Some(known) = record.map(crate::baseline::recorded_keys).transpose()?.flatten() {
+        names.retain(|name| known.contains(&format!("remote.{name}.url")));
+    }
     let name = match names.as_slice() {
         [] => return Ok(None),
         [only] => only,
@@ -94,6 +110,24 @@ pub async fn detect_remote(repo: &Utf8Path) -> Result<Option<RemoteInfo>, VcsErr
     };
     let url = repo.read(["remote", "get-url", "--", name]).ok().await?.text();
     Ok(Some(RemoteInfo { name: name.clone(), url }))
+}
+
+/// The branch that is checked out in the worktree around a directory, with or without a commit; `None` where HEAD
+/// is on none.
+///
+/// # Errors
+/// [`VcsError::Missing`] if there is no repository.
+pub async fn head_branch(dir: &Utf8Path) -> Result<Option<BranchName>, VcsError> {
+    let git = Git::new(None);
+    locate(&git, dir).await?;
+    head_branch_of(&Repo::discover(git, dir)).await
+}
+
+pub(crate) async fn head_branch_of(repo: &Repo) -> Result<Option<BranchName>, VcsError> {
+    let output = repo.read(["symbolic-ref", "--quiet", "HEAD"]).run().await?;
+    let name = output.text();
+    let name = name.strip_prefix("refs/heads/").filter(|_| output.status == 0);
+    Ok(name.and_then(|name| BranchName::parse(name).ok()))
 }
 
 /// The shared git directory of the repository at or above `dir`, and the directory to run in: the top of its

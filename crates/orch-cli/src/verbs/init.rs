@@ -59,6 +59,8 @@ struct Site {
     /// What the manifest says of the repository.
     named: Option<String>,
     project: String,
+    /// The branch that work is for, where no remote says so.
+    base: Option<BranchName>,
 }
 
 impl Act for Init {
@@ -83,7 +85,7 @@ impl Act for Init {
         let workdir = self.furnish(shell, &site)?;
         if shell.json() {
             let (root, manifest) = (workdir.root(), workdir.manifest());
-            shell.document(&json!({"workdir": root, "manifest": manifest, "repo": site.repo, "project": site.project, "base": self.base}))?;
+            shell.document(&json!({"workdir": root, "manifest": manifest, "repo": site.repo, "project": site.project, "base": site.base}))?;
         } else {
             let (root, manifest) = (escape_line(workdir.root().as_str()), escape_line(workdir.manifest().as_str()));
             shell.text(&format!(
@@ -122,7 +124,7 @@ impl Init {
             }
         }
         let remote = orch_git::detect_remote(&repo).await?;
-        Ok(Site { root, repo, remote, named: Some(source.to_string()), project: name })
+        Ok(Site { root, repo, remote, named: Some(source.to_string()), project: name, base: self.base.clone() })
     }
 
     /// A workdir inside of the repository that agents will work on.
@@ -135,7 +137,13 @@ impl Init {
             Some(Origin::Disk(_) | Origin::Other(_)) | None => None,
         };
         let project = top.file_name().unwrap_or("project").to_owned();
-        Ok(Site { root, repo: top, remote, named, project })
+        // Without a remote, work is for the branch that its user stands on now, in whichever worktree, and not for
+        // the one that happens to be checked out when it is merged.
+        let base = match (&self.base, &remote) {
+            (None, None) => orch_git::head_branch(&top).await?,
+            (base, _) => base.clone(),
+        };
+        Ok(Site { root, repo: top, remote, named, project, base })
     }
 
     /// Refuses what no forge can serve.
@@ -181,7 +189,7 @@ impl Init {
         let starter = Starter {
             project: site.project.clone(),
             repo: site.named.clone(),
-            base: self.base.clone(),
+            base: site.base.clone(),
             agent: self.agent.clone(),
             executor: self.executor,
             forge: self.forge,
@@ -213,7 +221,7 @@ impl Init {
         if far {
             return Ok(());
         }
-        let base = match &self.base {
+        let base = match &site.base {
             Some(base) => Ok(base.clone()),
             None => vcs.default_base().await,
         };

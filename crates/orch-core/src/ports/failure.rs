@@ -72,9 +72,10 @@ impl From<VcsError> for Failure {
             VcsError::Moved { .. } => (FailureKind::Moved, Vec::new()),
             VcsError::Unreachable { .. } => (FailureKind::Unavailable, Vec::new()),
             VcsError::Busy { .. } => (FailureKind::Busy, Vec::new()),
-            VcsError::BranchTaken { .. } | VcsError::Unsafe { .. } | VcsError::Tampered { .. } => {
-                (FailureKind::NeedsPerson, Vec::new())
-            }
+            VcsError::NoBase { .. }
+            | VcsError::BranchTaken { .. }
+            | VcsError::Unsafe { .. }
+            | VcsError::Tampered { .. } => (FailureKind::NeedsPerson, Vec::new()),
             VcsError::Missing { .. } => (FailureKind::Missing, Vec::new()),
             VcsError::Refused { .. } | VcsError::Git { .. } => (FailureKind::Refused, Vec::new()),
         };

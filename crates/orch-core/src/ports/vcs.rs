@@ -380,6 +380,12 @@ pub enum VcsError {
         /// What is missing.
         what: String,
     },
+    /// There is no branch that work could be for.
+    #[error("there is no branch to work for: {why}; name one: \"base\" in the manifest, or `orch init --base BRANCH`")]
+    NoBase {
+        /// What is there instead.
+        why: String,
+    },
     /// Git itself failed or answered something unexpected.
     #[error("git {command} failed: {stderr}")]
     Git {

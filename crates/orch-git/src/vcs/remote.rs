@@ -4,13 +4,16 @@ use orch_core::{BranchName, Sha, SyncSource, VcsError};
 
 use super::{GitVcs, Remote, local_ref};
 
+/// How it comes that a repository has no current branch.
+const DETACHED: &str = "HEAD is detached, on no branch (a checked out tag or commit, a bisect or a rebase)";
+
 impl GitVcs {
     /// The remote's HEAD; of a repository that is its own origin, the branch checked out in it.
     pub(super) async fn find_default_base(&self) -> Result<BranchName, VcsError> {
         let name = match &self.remote {
             Remote::Itself => {
-                let output = self.repo.read(["symbolic-ref", "--quiet", "HEAD"]).run().await?;
-                (output.status == 0).then(|| output.text())
+                let branch = crate::repository::head_branch_of(&self.repo).await?;
+                return branch.ok_or_else(|| VcsError::NoBase { why: DETACHED.to_owned() });
             }
             Remote::Named(remote) => {
                 self.baseline.check(None).await?;
@@ -26,7 +29,7 @@ impl GitVcs {
         name.as_deref()
             .and_then(|name| name.strip_prefix("refs/heads/"))
             .and_then(|name| BranchName::parse(name).ok())
-            .ok_or_else(|| VcsError::Missing { what: "a default branch".to_owned() })
+            .ok_or_else(|| VcsError::NoBase { why: "the remote's HEAD is on no branch that has a commit".to_owned() })
     }
 
     /// The base's tip as the remote has it now, fetched. Callers that come while a fetch is under way share the
@@ -57,6 +60,12 @@ impl GitVcs {
             }
         }
         let [tip] = self.tips([reference]).await?;
+        if tip.is_none()
+            && self.remote == Remote::Itself
+            && crate::repository::head_branch_of(&self.repo).await?.as_ref() == Some(base)
+        {
+            return Err(VcsError::NoBase { why: format!("{base} is checked out and has no commit yet") });
+        }
         tip.ok_or_else(missing)
     }
 

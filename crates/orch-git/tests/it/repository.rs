@@ -70,3 +70,28 @@ async fn this_machines_git_is_new_enough() {
         ("Ann", "ann@example.org", true)
     );
 }
+
+#[tokio::test]
+async fn where_no_branch_is_it_is_said_why_and_what_to_do() {
+    let lab = Lab::alone().await;
+    git(&lab.repo(), &["worktree", "add", "--quiet", "-b", "feature", "../linked"]);
+    assert_eq!(orch_git::head_branch(&lab.root.join("linked")).await, Ok(Some(branch("feature"))));
+    git(&lab.repo(), &["checkout", "--quiet", "--detach"]);
+    assert_eq!(orch_git::head_branch(&lab.repo()).await, Ok(None));
+    let said = lab.vcs.default_base().await.expect_err("no branch").to_string();
+    assert!(said.contains("detached") && said.contains("--base"), "{said}");
+    git(&lab.repo(), &["checkout", "--quiet", "--orphan", "new"]);
+    let said = lab.vcs.base_tip(&branch("new")).await.expect_err("no commit").to_string();
+    assert!(said.contains("no commit yet"), "{said}");
+}
+
+#[tokio::test]
+async fn a_remote_that_was_added_later_is_not_published_to() {
+    let lab = Lab::alone().await;
+    let record = lab.root.join("baseline.json");
+    git(&lab.repo(), &["remote", "add", "fork", "/elsewhere"]);
+    assert_eq!(orch_git::recorded_remote(&lab.repo(), &record).await, Ok(None));
+    lab.vcs.baseline().await.expect("a person said yes");
+    let named = orch_git::recorded_remote(&lab.repo(), &record).await.expect("a remote").map(|remote| remote.name);
+    assert_eq!(named.as_deref(), Some("fork"));
+}
