@@ -16,6 +16,7 @@ mod follow;
 pub(crate) mod input;
 mod launch;
 mod observe;
+mod outage;
 mod outcome;
 mod outlook;
 pub(crate) mod perform;
@@ -39,6 +40,7 @@ use crate::journal::record::{DriverRecord, Entry, JOURNAL_FORMAT, Record};
 use crate::plan::graph::{Cycle, TaskGraph};
 use crate::plan::spec::{ExecutorKind, Plan, TaskSpec};
 use crate::plan::status::Status;
+use crate::ports::Fingerprint;
 use crate::state::{State, TaskState};
 
 pub(crate) use advance::decide;
@@ -319,6 +321,9 @@ impl Orchestrator {
             nested: Vec::new(),
             foreign_dirt: Vec::new(),
             reset_at: None,
+            provider: String::new(),
+            outage: None,
+            spread: u16::try_from(Fingerprint::of(task.as_str()).0 % 1000).unwrap_or_default(),
         }
     }
 

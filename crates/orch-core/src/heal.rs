@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::id::AttemptNo;
+use crate::base::id::{AttemptNo, TaskId};
 use crate::base::time::{Millis, Timestamp};
 use crate::base::wire::wire_enum;
 use crate::ports::{Key, SessionInput};
@@ -29,7 +29,7 @@ pub struct Limits {
     pub feedback_rounds: u32,
     /// Relaunches without progress that use up no attempt.
     pub relaunch_limit: u32,
-    /// The longest wait for a limit to reset that uses up no attempt (wall time).
+    /// How long an outage is waited for, over all its rounds, before a person is called (wall time).
     pub relaunch_wait: Millis,
     /// How often marks are journaled and worktrees looked at.
     pub heartbeat: Millis,
@@ -195,8 +195,34 @@ pub struct Case {
     /// Repositories inside the worktree whose work cannot be published with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nested: Vec<String>,
-    /// For [`Signal::Limited`]: when the limit resets.
+    /// For [`Signal::Limited`] and [`Signal::Delayed`]: when it will be over, where that was said.
     pub reset_at: Option<Timestamp>,
+    /// For [`Signal::Limited`] and [`Signal::Delayed`]: what is down.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub provider: String,
+    /// Its outage so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outage: Option<Outage>,
+    /// From the task's id, 0 to 999: spreads the retries of many.
+    #[serde(default)]
+    pub spread: u16,
+}
+
+/// The time in which something that several tasks need cannot be reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outage {
+    /// When it was first seen.
+    pub since: Timestamp,
+    /// How often all waited.
+    pub rounds: u32,
+    /// Until when all wait.
+    pub until: Timestamp,
+    /// How long all waited, the present round included; time in suspend does not count.
+    pub waited: Millis,
+    /// The task that goes first, to find out whether it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<TaskId>,
 }
 
 /// What to do about a signal.
@@ -313,7 +339,10 @@ impl HealPolicy for DefaultPolicy {
             | Signal::WorktreeLost
             | Signal::PrepareFailed
             | Signal::LaunchFailed => restart(case, limits, now),
-            Signal::Limited => limited(case, limits, now),
+            Signal::Limited => {
+                let resume = |at| Remedy::Resume { at, counted: false };
+                outlast(case, limits, now, resume, "no attempt is used up")
+            }
             Signal::Delayed => delayed(case, limits, now),
             Signal::Ready => Decision::new(Remedy::Deliver, "it takes input, so it gets its prompt"),
             Signal::Undelivered => relaunch(case, limits, now, "the prompt did not arrive"),
@@ -335,21 +364,21 @@ fn backoff(failures: u32, limits: &Limits) -> Millis {
 
 /// Tries again, longer and longer; a person is told of what lasts.
 fn delayed(case: &Case, limits: &Limits, now: Timestamp) -> Decision {
-    let waited = Millis((1..=case.delays).fold(0_u64, |sum, n| sum.saturating_add(backoff(n, limits).0)));
-    let detail = &case.detail;
     if case.local && case.delays >= limits.relaunch_limit {
-        return Decision::new(Remedy::Escalate, format!("{detail}; it lasts for {waited}")).by("relaunch_limit");
+        let waited = waited_alone(case, limits);
+        return Decision::new(Remedy::Escalate, format!("{}; it lasts for {waited}", case.detail)).by("relaunch_limit");
     }
-    if waited >= limits.relaunch_wait {
-        return Decision::new(Remedy::Escalate, format!("{detail}; it lasts for {waited}")).by("relaunch_wait");
-    }
-    let at = now + backoff(case.delays + 1, limits);
-    Decision::new(Remedy::Wait { at }, format!("{detail}; trying again")).by("backoff")
+    outlast(case, limits, now, |at| Remedy::Wait { at }, "trying again")
+}
+
+/// How long a task waited by itself for what nobody else waits for.
+fn waited_alone(case: &Case, limits: &Limits) -> Millis {
+    Millis((1..=case.delays).fold(0_u64, |sum, n| sum.saturating_add(backoff(n, limits).0)))
 }
 
 fn prompt(case: &Case, limits: &Limits, now: Timestamp) -> Decision {
     if case.same_prompt >= limits.same_prompt_limit {
-        return restart(case, limits, now).by("same_prompt_limit");
+        return restart_by(case, limits, now, "same_prompt_limit");
     }
     match &case.answer {
         Some(input) => Decision::new(Remedy::Answer { input: input.clone() }, format!("answered: {}", case.detail)),
@@ -368,25 +397,47 @@ fn restart(case: &Case, limits: &Limits, now: Timestamp) -> Decision {
         .by("backoff")
 }
 
+/// A new attempt that another limit than [`Limits::backoff`] led to; where there is none left, that decided.
+fn restart_by(case: &Case, limits: &Limits, now: Timestamp, threshold: &str) -> Decision {
+    let decision = restart(case, limits, now);
+    if decision.remedy == Remedy::Escalate { decision } else { decision.by(threshold) }
+}
+
 fn relaunch(case: &Case, limits: &Limits, now: Timestamp, what: &str) -> Decision {
     if case.relaunches >= limits.relaunch_limit {
-        return restart(case, limits, now).by("relaunch_limit");
+        return restart_by(case, limits, now, "relaunch_limit");
     }
     let reason = format!("{what}: {}; the same attempt goes on", case.detail);
     Decision::new(Remedy::Resume { at: now, counted: true }, reason)
 }
 
-fn limited(case: &Case, limits: &Limits, now: Timestamp) -> Decision {
-    let at = case.reset_at.filter(|at| *at > now).unwrap_or(now + backoff(case.relaunches + 1, limits));
-    if at.since(now) > limits.relaunch_wait || case.relaunches >= limits.relaunch_limit {
-        return restart(case, limits, now).by("relaunch_wait");
+/// Waits for the end of an outage, all tasks that it concerns together, and each a little later than the one before.
+fn outlast(case: &Case, limits: &Limits, now: Timestamp, wait: impl Fn(Timestamp) -> Remedy, words: &str) -> Decision {
+    let (detail, most) = (&case.detail, limits.relaunch_wait);
+    let ahead = |at: &Timestamp| *at > now;
+    let outage = case.outage.as_ref();
+    let joined = outage.map(|outage| outage.until).filter(ahead);
+    let rounds = outage.map_or(0, |outage| outage.rounds).max(case.delays);
+    let at = case.reset_at.filter(ahead).or(joined).unwrap_or_else(|| now + backoff(rounds + 1, limits));
+    let span = at.since(now);
+    let give_up = |why: String| Decision::new(Remedy::Escalate, format!("{detail}; {why}")).by("relaunch_wait");
+    if span > most {
+        return give_up(format!("it resets only in {span}, later than {most}"));
     }
-    Decision::new(Remedy::Resume { at, counted: true }, format!("{}; no attempt is used up", case.detail))
+    let waited = outage.map_or_else(|| waited_alone(case, limits), |outage| outage.waited).0;
+    if joined.is_none() && waited.saturating_add(span.0) > most.0 {
+        return give_up(format!("it did not end within {most}"));
+    }
+    let spread = Millis(span.0.saturating_mul(case.spread.into()) / 4000).min(Millis::from_mins(5));
+    Decision::new(wait(at + spread), format!("{detail}; {words}")).by("backoff")
 }
 
 fn silent(case: &Case, limits: &Limits, now: Timestamp) -> Decision {
     if case.silent >= limits.restart_after {
-        return relaunch(case, limits, now, "no progress").by("restart_after");
+        let decision = relaunch(case, limits, now, "no progress");
+        // What led to more than a relaunch was another limit.
+        let relaunches = matches!(decision.remedy, Remedy::Resume { .. });
+        return if relaunches { decision.by("restart_after") } else { decision };
     }
     if case.silent >= limits.poke_after {
         let poke =

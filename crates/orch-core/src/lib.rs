@@ -66,7 +66,7 @@ pub use engine::{
     Blocker, BlockerKind, Config, Deadline, Input, LaunchPlan, LookPlan, Orchestrator, Outlook, Ports, Refusal, Seen,
     SeenPull, SeenSession, Step,
 };
-pub use heal::{Case, Decision, DefaultPolicy, HealPolicy, Limits, Remedy, Signal};
+pub use heal::{Case, Decision, DefaultPolicy, HealPolicy, Limits, Outage, Remedy, Signal};
 pub use journal::*;
 pub use plan::*;
 pub use ports::*;

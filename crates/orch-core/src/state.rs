@@ -6,6 +6,7 @@
 
 mod delivery;
 mod healing;
+mod outage;
 mod outcome;
 mod projection;
 mod session;
@@ -15,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use delivery::Wanted;
 pub use delivery::{Delivery, DeliveryStep};
+pub(crate) use outage::{REMOTE, agent, provider_of};
 pub use projection::{EditRefusal, TakenEdit};
 pub use session::Session;
 pub(crate) use session::Treatment;
@@ -22,6 +24,7 @@ pub use task::{Delay, Plea, RemedyTaken, Setback, TaskState, Typing};
 
 use crate::base::id::{EffectId, TaskId};
 use crate::base::time::{AwakeMs, BootId, Timestamp};
+use crate::heal::Outage;
 use crate::journal::effect::{Effect, Outcome};
 use crate::journal::record::{DriverRecord, Entry, ImportedState, Record, UserVerb};
 use crate::plan::spec::{ExecutorKind, Plan};
@@ -50,6 +53,8 @@ pub struct State {
     pub paused: bool,
     /// The most attempts that were open at once.
     pub parallel_peak: usize,
+    /// What cannot be reached, by name.
+    pub outages: BTreeMap<String, Outage>,
     /// The occasions on which notices were given, so that none is announced twice.
     pub notices: BTreeSet<String>,
     /// How many attempts are open.
@@ -128,17 +133,35 @@ impl State {
             }
             Record::Imported(imported) => self.with(entry, |task| task.import(imported)),
             Record::Status(change) => self.with(entry, |task| task.change(change, entry.timestamp)),
-            Record::Verdict(verdict) => self.with(entry, |task| task.judge(verdict)),
-            Record::Remedy { signal, decision, .. } => self.with(entry, |task| {
-                task.remedies.push(RemedyTaken {
-                    at: entry.timestamp,
-                    signal: *signal,
-                    remedy: decision.remedy.name(),
-                    reason: decision.reason.clone(),
+            Record::Verdict(verdict) => {
+                let task = entry.task.as_ref().and_then(|id| Some((id, self.tasks.get(id)?)));
+                if let Some((id, _)) = task.filter(|(_, task)| outage::answers(task, verdict)) {
+                    self.note_answer(id);
+                }
+                self.with(entry, |task| task.judge(verdict));
+            }
+            Record::Remedy { signal, decision, .. } => {
+                let down = self.who_is_down(entry.task.as_ref());
+                self.with(entry, |task| {
+                    task.remedies.push(RemedyTaken {
+                        at: entry.timestamp,
+                        signal: *signal,
+                        remedy: decision.remedy.name(),
+                        reason: decision.reason.clone(),
+                    });
+                    task.remedy(*signal, &decision.remedy, &decision.reason, (entry.awake, entry.timestamp));
                 });
-                task.remedy(*signal, &decision.remedy, &decision.reason, (entry.awake, entry.timestamp));
-            }),
-            Record::Progress(marks) => self.with(entry, |task| task.progress(marks, entry.timestamp)),
+                if let Some(of) = entry.task.as_ref().zip(down) {
+                    self.note_outage(of, *signal, &decision.remedy, entry.timestamp);
+                }
+            }
+            Record::Progress(marks) => {
+                let mut got_on = false;
+                self.with(entry, |task| got_on = task.progress(marks, entry.timestamp));
+                if let Some(id) = entry.task.as_ref().filter(|_| got_on) {
+                    self.note_answer(id);
+                }
+            }
         }
     }
 
@@ -194,6 +217,9 @@ impl State {
             self.notices.insert(notice.occasion().to_owned());
             return;
         }
+        if let Some(task) = &entry.task {
+            self.note_probe(task, effect);
+        }
         self.with(entry, |task| {
             task.open = Some(id);
             task.begin(id, effect, entry.awake);
@@ -202,6 +228,7 @@ impl State {
 
     fn apply_done(&mut self, entry: &Entry, id: EffectId, outcome: &Outcome) {
         let Some(OpenEffect { task, effect }) = self.open.remove(&id) else { return };
+        self.note_reached(&effect, outcome);
         // A person's input may have begun beside another effect of the task.
         let other = self.open.iter().find(|(_, open)| open.task.is_some() && open.task == task).map(|(id, _)| *id);
         if let Some(task) = task.and_then(|id| self.tasks.get_mut(&id)) {

@@ -154,6 +154,9 @@ impl Watcher {
             nested: Vec::new(),
             foreign_dirt: Vec::new(),
             reset_at: None,
+            provider: String::new(),
+            outage: None,
+            spread: 0,
         }
     }
 }

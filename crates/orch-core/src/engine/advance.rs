@@ -77,6 +77,8 @@ impl Orchestrator {
             return Next::Nothing;
         }
         match (task.todo, task.status) {
+            // Its turn comes in `dispatch`.
+            (Some(_), Status::Running | Status::Stuck) if task.parked.is_some() => Next::Nothing,
             (Some(todo), Status::Running | Status::Stuck | Status::Complete | Status::PrOpen) => {
                 self.step(pass, (plan, spec, task), todo)
             }
@@ -221,7 +223,7 @@ impl Orchestrator {
         }
     }
 
-    fn step(&self, pass: &Pass<'_>, of: (&Plan, &TaskSpec, &TaskState), todo: Todo) -> Next {
+    pub(super) fn step(&self, pass: &Pass<'_>, of: (&Plan, &TaskSpec, &TaskState), todo: Todo) -> Next {
         let (plan, spec, task) = of;
         let id = &spec.id;
         match todo {

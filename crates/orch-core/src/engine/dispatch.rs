@@ -11,7 +11,7 @@ use crate::plan::graph::TaskGraph;
 use crate::plan::spec::{Gate, Plan, SameFile, TaskSpec};
 use crate::plan::status::Status;
 use crate::ports::Fingerprint;
-use crate::state::{Session, State, TaskState};
+use crate::state::{REMOTE, Session, State, TaskState, agent};
 
 /// What is known about all tasks at once, kept up to date task by task so that no step looks at every task.
 #[derive(Debug, Default)]
@@ -22,6 +22,8 @@ pub(super) struct Queues {
     rank: BTreeMap<TaskId, usize>,
     /// Ready and waiting for a slot or a lease, by rank.
     waiting: BTreeMap<usize, TaskId>,
+    /// Waiting for the end of an outage, by rank.
+    parked: BTreeMap<usize, TaskId>,
     /// Failed and to be tried again now, by rank.
     retrying: BTreeMap<usize, TaskId>,
     /// Failed and to be tried again at a time.
@@ -119,6 +121,11 @@ impl Queues {
         self.mergeable.values()
     }
 
+    /// Tasks that wait for the end of an outage, in the order of the plan.
+    pub(super) fn parked(&self) -> impl Iterator<Item = &TaskId> {
+        self.parked.values()
+    }
+
     /// Whether a pull request is on its way into the base: merges go one at a time.
     pub(super) fn is_merging(&self) -> bool {
         !self.lane.is_empty()
@@ -184,6 +191,9 @@ impl Queues {
         let retries = task.status == Status::Error && free && !task.paused && idle && !task.publish_again;
         is(retries && task.not_before.is_none(), &mut self.retrying);
         self.resting.note(rank, id, task.not_before.filter(|_| retries));
+        let judged = task.setback.is_none() && task.unanswered.is_none();
+        let waits = task.status.is_open() && free && !task.paused && idle && judged && task.todo.is_some();
+        is(waits && task.parked.is_some(), &mut self.parked);
         let open = task.status == Status::PrOpen && free && !task.paused;
         let moving = is_moving(state, task);
         is(open && !moving && idle && task.unanswered.is_none() && !task.in_base, &mut self.mergeable);
@@ -195,7 +205,7 @@ impl Queues {
         if has(is_verifying(task), &mut self.verifying) && !is_verifying(task) {
             dirty.extend(self.unverified.iter().cloned());
         }
-        has(task.status.is_open() && !task.needs_human, &mut self.slots);
+        has(holds_slot(task), &mut self.slots);
         has(holds_lease(task), &mut self.leases);
         let launch = task.session.as_ref().map(|session| session.launch);
         if self.sessions.get(id).copied() != launch {
@@ -270,6 +280,12 @@ pub(super) fn reached(task: &TaskState, gate: Gate) -> bool {
     (level && !task.needs_human) || task.skipped
 }
 
+/// Whether a task takes one of the places that there are at once; what waits for the end of an outage does not.
+pub(super) fn holds_slot(task: &TaskState) -> bool {
+    let waits = task.parked.is_some() && task.session.is_none() && task.open.is_none();
+    task.status.is_open() && !task.needs_human && !waits
+}
+
 fn holds_lease(task: &TaskState) -> bool {
     let working = task.session.is_some() && !matches!(task.status, Status::Complete | Status::PrOpen);
     (task.status.is_open() && !task.needs_human) || working
@@ -284,6 +300,10 @@ impl Orchestrator {
         self.queues.wake_rested(pass.now.wall);
         let mut moved = false;
         while !self.is_full() {
+            if self.unpark(pass) {
+                moved = true;
+                continue;
+            }
             let mut candidates = self.queues.retrying.values().chain(self.queues.waiting.values());
             let Some(task) = candidates.find(|task| self.may_start(task, pass)).cloned() else { break };
             self.open_attempt(pass, task);
@@ -294,6 +314,9 @@ impl Orchestrator {
 
     fn may_start(&self, task: &TaskId, pass: &Pass<'_>) -> bool {
         let Some((plan, spec, state)) = self.spec(task) else { return false };
+        if self.is_down(REMOTE, pass) || self.is_down(&agent(plan.agent_of(spec)), pass) {
+            return false;
+        }
         state.not_before.is_none_or(|at| at <= pass.now.wall) && !self.is_leased(plan, spec)
     }
 

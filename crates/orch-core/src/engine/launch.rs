@@ -70,7 +70,7 @@ impl Orchestrator {
         let profile = self.profile(task_id)?;
         let resume = *resume && profile.resume.is_some();
         let text = self.prompt(task_id, *purpose, resume)?;
-        let first = *purpose == Purpose::Work && task.relaunches == 0;
+        let first = *purpose == Purpose::Work && task.launches <= 1;
         let file = layout.prompt(task_id, *attempt, (!first).then_some(launch));
         env.insert("ORCH_PROMPT_FILE", file.to_string());
         let model = spec.model.clone().or_else(|| plan.settings.model.clone()).unwrap_or_default();

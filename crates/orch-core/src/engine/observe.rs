@@ -14,7 +14,7 @@ use crate::plan::change::PlanChange;
 use crate::plan::graph::TaskGraph;
 use crate::plan::spec::{Plan, PushMode};
 use crate::ports::{Dirt, EndMode, ExitStatus, Failure, FailureKind, Head, Work};
-use crate::state::TaskState;
+use crate::state::{TaskState, agent};
 
 /// How many lines of output a verdict keeps of what ended well.
 const TAIL: usize = 20;
@@ -272,6 +272,11 @@ impl Orchestrator {
         let mut case = self.case(id, signal, detail);
         (case.foreign_dirt, case.reset_at) = (foreign, reset_at);
         case.nested = work.dirt.nested.iter().map(ToString::to_string).collect();
+        if signal == Signal::Limited
+            && let Some((plan, spec, _)) = self.spec(id)
+        {
+            self.is_about(&mut case, agent(plan.agent_of(spec)));
+        }
         let evidence = Evidence { exit, tail: bounded(tail, exit), ..of_work(work) };
         self.judge(pass, id, launch, rule, evidence, case);
     }

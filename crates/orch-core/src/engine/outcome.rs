@@ -8,7 +8,7 @@ use crate::journal::record::{Evidence, Record, StatusRecord, Verdict};
 use crate::plan::status::Status;
 use crate::ports::{EndMode, PrepareSpec};
 use crate::ports::{Failure, FailureKind};
-use crate::state::{Setback, TaskState};
+use crate::state::{Setback, TaskState, provider_of};
 
 impl Orchestrator {
     /// An effect ended: remembers it, and judges it if it failed.
@@ -91,6 +91,11 @@ impl Orchestrator {
         let evidence = Evidence { message: Some(failure.message.clone()), files, ..Evidence::default() };
         let mut case = self.case(id, signal, detail);
         case.local = signal == Signal::Delayed && failure.kind == FailureKind::Busy;
+        case.reset_at = failure.retry_at;
+        if let (Signal::Delayed, Some(provider), FailureKind::Unavailable) = (signal, provider_of(effect), failure.kind)
+        {
+            self.is_about(&mut case, provider.to_owned());
+        }
         Record::Verdict(Box::new(Verdict { launch: None, rule: effect.name().to_owned(), evidence, case }))
     }
 }

@@ -8,6 +8,7 @@ mod landing;
 mod losing;
 mod merging;
 mod nesting;
+mod outages;
 mod proof;
 mod publishing;
 mod random;
@@ -45,6 +46,7 @@ fn all_cases() -> impl Iterator<Item = Case> {
         losing::CASES,
         merging::CASES,
         nesting::CASES,
+        outages::CASES,
         publishing::CASES,
         scheduling::CASES,
         steering::CASES,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ExecutorError, ForgeError, VcsError};
 use crate::base::id::Sha;
+use crate::base::time::Timestamp;
 
 /// Why an effect could not be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +17,9 @@ pub struct Failure {
     /// The files concerned, for conflicts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
+    /// When trying again may work, where that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
     /// For what moved: where it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<Sha>,
@@ -44,7 +48,7 @@ pub enum FailureKind {
 impl Failure {
     /// A failure with a message, cut to 2000 characters.
     pub fn new(kind: FailureKind, message: &str) -> Self {
-        Self { kind, message: message.chars().take(2000).collect(), files: Vec::new(), found: None }
+        Self { kind, message: message.chars().take(2000).collect(), files: Vec::new(), retry_at: None, found: None }
     }
 }
 
@@ -86,7 +90,12 @@ impl From<VcsError> for Failure {
 impl From<ForgeError> for Failure {
     fn from(error: ForgeError) -> Self {
         let message = error.to_string();
+        let mut retry_at = None;
         let (kind, files) = match error {
+            ForgeError::Limited { retry_at: at, .. } => {
+                retry_at = Some(at);
+                (FailureKind::Unavailable, Vec::new())
+            }
             ForgeError::Conflict { files, .. } => (FailureKind::Conflict, files),
             ForgeError::Stale { .. } => (FailureKind::Moved, Vec::new()),
             ForgeError::Unreachable { .. } => (FailureKind::Unavailable, Vec::new()),
@@ -95,6 +104,6 @@ impl From<ForgeError> for Failure {
             ForgeError::NotFound { .. } => (FailureKind::Missing, Vec::new()),
             ForgeError::Refused { .. } => (FailureKind::Refused, Vec::new()),
         };
-        Self { files, ..Self::new(kind, &message) }
+        Self { files, retry_at, ..Self::new(kind, &message) }
     }
 }

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Check, Review};
 use crate::base::id::{BranchName, PullNumber, Sha};
+use crate::base::time::Timestamp;
 
 /// Where pull requests live.
 #[async_trait]
@@ -201,6 +202,14 @@ pub enum ForgeError {
     Busy {
         /// What was seen.
         why: String,
+    },
+    /// The forge wants to be left alone until then.
+    #[error("the forge allows no more requests now: {why}")]
+    Limited {
+        /// What it said.
+        why: String,
+        /// When it may be asked again.
+        retry_at: Timestamp,
     },
     /// Credentials are missing or refused.
     #[error("the forge does not accept our credentials: {why}")]

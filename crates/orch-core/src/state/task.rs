@@ -35,6 +35,10 @@ pub struct TaskState {
     pub delayed: Option<Delay>,
     /// A person is needed.
     pub needs_human: bool,
+    /// What is down that it waits for, without a slot.
+    pub parked: Option<String>,
+    /// Launches of its agent in this attempt.
+    pub launches: u32,
     /// Why it waits, failed or needs a person.
     pub reason: Option<String>,
     /// Others may pass it.
@@ -235,13 +239,16 @@ impl TaskState {
         if let Some(attempt) = change.attempt {
             if attempt > self.attempt {
                 (self.asked_to_commit, self.committed) = (false, 0);
-                (self.relaunches, self.delays, self.delayed) = (0, 0, None);
+                (self.relaunches, self.launches, self.delays, self.delayed) = (0, 0, 0, None);
                 self.prompt = None;
                 self.started_at.get_or_insert(at);
             }
             self.attempt = attempt;
         }
         self.setback = None;
+        if !change.to.is_open() {
+            self.parked = None;
+        }
         self.reason.clone_from(&change.reason);
         self.waits_on.clone_from(&change.waits_on);
         match change.to {
@@ -342,18 +349,22 @@ impl TaskState {
         }
     }
 
-    pub(super) fn progress(&mut self, marks: &Marks, at: Timestamp) {
+    /// Takes in marks of life; whether they show that its agent got somewhere.
+    pub(super) fn progress(&mut self, marks: &Marks, at: Timestamp) -> bool {
         let trouble = self.trouble;
-        let Some(session) = self.session.as_mut().filter(|session| session.launch == marks.launch) else { return };
+        let Some(session) = self.session.as_mut().filter(|session| session.launch == marks.launch) else {
+            return false;
+        };
         let worked = session.marks.head.is_some() && marks.head != session.marks.head;
         let moved = marks.changed_at > session.marks.changed_at || worked;
         session.confirm_delivery(marks.changed_at);
         session.marks = marks.clone();
         if !moved {
-            return;
+            return false;
         }
         session.is_awake();
-        if worked || marks.changed_at.since(session.launched_at) >= STEADY {
+        let got_on = worked || marks.changed_at.since(session.launched_at) >= STEADY;
+        if got_on {
             self.relaunches = 0;
         }
         self.last_progress = Some(at);
@@ -361,6 +372,7 @@ impl TaskState {
         if !self.needs_human && trouble.is_some_and(|since| marks.changed_at > since) {
             self.trouble = None;
         }
+        got_on
     }
 
     pub(super) fn user(&mut self, verb: &UserVerb, entry: &Entry) {
@@ -424,6 +436,7 @@ impl TaskState {
                 self.todo = None;
                 self.person_retry = false;
                 self.not_before = None;
+                self.launches += u32::from(*purpose != Purpose::Verify);
                 if *purpose == Purpose::Work && !resume {
                     self.conversation = Some(id.into());
                 }

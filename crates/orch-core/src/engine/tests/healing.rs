@@ -252,18 +252,18 @@ fn a_rate_limit_uses_no_attempt() {
     00:00:15 t1 stuck -> running
     00:00:20 t1 limited => resume: ERROR: 429 Too Many Requests: rate limit reached; no attempt is used up
     00:00:20 t1 running -> stuck: ERROR: 429 Too Many Requests: rate limit reached; no attempt is used up
-    00:00:40 t1 stuck -> running
-    00:00:45 t1 limited => resume: ERROR: 429 Too Many Requests: rate limit reached; no attempt is used up
-    00:00:45 t1 running -> stuck: ERROR: 429 Too Many Requests: rate limit reached; no attempt is used up
-    00:01:25 t1 stuck -> running
-    00:01:30 t1 limited => resume: ERROR: 429 Too Many Requests: rate limit reached; no attempt is used up
-    00:01:30 t1 running -> stuck: ERROR: 429 Too Many Requests: rate limit reached; no attempt is used up
-    00:02:50 t1 stuck -> running
-    00:03:50 t1 claimsDone => verify: 1 commit over the start, clean, at 092c92e14c
-    00:03:50 t1 verified => accept: committed and clean; no verify command is set
-    00:03:50 t1 running -> complete
-    00:03:50 t1 complete -> pr_open
-    00:03:50 t1 pr_open -> merged
+    00:00:41 t1 stuck -> running
+    00:00:46 t1 limited => resume: ERROR: 429 Too Many Requests: rate limit reached; no attempt is used up
+    00:00:46 t1 running -> stuck: ERROR: 429 Too Many Requests: rate limit reached; no attempt is used up
+    00:01:27 t1 stuck -> running
+    00:01:32 t1 limited => resume: ERROR: 429 Too Many Requests: rate limit reached; no attempt is used up
+    00:01:32 t1 running -> stuck: ERROR: 429 Too Many Requests: rate limit reached; no attempt is used up
+    00:02:55 t1 stuck -> running
+    00:03:55 t1 claimsDone => verify: 1 commit over the start, clean, at 0834ccebb4
+    00:03:55 t1 verified => accept: committed and clean; no verify command is set
+    00:03:55 t1 running -> complete
+    00:03:55 t1 complete -> pr_open
+    00:03:55 t1 pr_open -> merged
     Goal
     ");
 }
@@ -640,13 +640,13 @@ fn an_unreachable_remote_is_waited_for() {
     00:00:00 t1 pending -> running (attempt 1)
     00:00:00 t1 delayed => wait: prepare: the remote cannot be reached: a fault on order; trying again
     00:00:10 t1 delayed => wait: prepare: the remote cannot be reached: a fault on order; trying again
-    00:00:30 t1 delayed => wait: prepare: the remote cannot be reached: a fault on order; trying again
-    00:01:10 t1 delayed => wait: prepare: the remote cannot be reached: a fault on order; trying again
-    00:03:30 t1 claimsDone => verify: 1 commit over the start, clean, at e5829a3bd2
-    00:03:30 t1 verified => accept: committed and clean; no verify command is set
-    00:03:30 t1 running -> complete
-    00:03:30 t1 complete -> pr_open
-    00:03:30 t1 pr_open -> merged
+    00:00:31 t1 delayed => wait: prepare: the remote cannot be reached: a fault on order; trying again
+    00:01:12 t1 delayed => wait: prepare: the remote cannot be reached: a fault on order; trying again
+    00:03:35 t1 claimsDone => verify: 1 commit over the start, clean, at b133b025b5
+    00:03:35 t1 verified => accept: committed and clean; no verify command is set
+    00:03:35 t1 running -> complete
+    00:03:35 t1 complete -> pr_open
+    00:03:35 t1 pr_open -> merged
     Goal
     ");
 }

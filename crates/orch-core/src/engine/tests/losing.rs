@@ -194,11 +194,11 @@ fn a_launch_without_an_answer_is_ended_before_another() {
     00:00:00 t1 pending -> running (attempt 1)
     00:00:00 t1 delayed => wait: launch: mock is not available: a fault on order; trying again
     00:00:10 t1 delayed => wait: launch: mock is not available: a fault on order; trying again
-    00:01:30 t1 claimsDone => verify: 1 commit over the start, clean, at a79b4ba85c
-    00:01:30 t1 verified => accept: committed and clean; no verify command is set
-    00:01:30 t1 running -> complete
-    00:01:30 t1 complete -> pr_open
-    00:01:30 t1 pr_open -> merged
+    00:01:31 t1 claimsDone => verify: 1 commit over the start, clean, at 232f56dce1
+    00:01:31 t1 verified => accept: committed and clean; no verify command is set
+    00:01:31 t1 running -> complete
+    00:01:31 t1 complete -> pr_open
+    00:01:31 t1 pr_open -> merged
     Goal
     ");
 }
@@ -218,21 +218,21 @@ fn an_executor_that_is_away_is_waited_for() {
     00:00:00 t1 pending -> running (attempt 1)
     00:00:00 t1 delayed => wait: launch: mock is not available: a fault on order; trying again
     00:00:10 t1 delayed => wait: end: mock is not available: a fault on order; trying again
-    00:00:30 t1 delayed => wait: end: mock is not available: a fault on order; trying again
-    00:01:10 t1 delayed => wait: end: mock is not available: a fault on order; trying again
-    00:02:30 t1 delayed => wait: forget: mock is not available: a fault on order; trying again
-    00:02:40 t1 delayed => wait: forget: mock is not available: a fault on order; trying again
-    00:03:00 t1 delayed => wait: forget: mock is not available: a fault on order; trying again
-    00:03:40 t1 delayed => wait: launch: mock is not available: a fault on order; trying again
-    00:03:50 t1 delayed => wait: launch: mock is not available: a fault on order; trying again
-    00:04:15 t1 failed => restart: exit 1; 1 of 3 attempts failed, a new one begins
-    00:04:15 t1 running -> error: exit 1
-    00:04:25 t1 error -> running (attempt 2)
-    00:05:25 t1 claimsDone => verify: 1 commit over the start, clean, at eda0893ef1
-    00:05:25 t1 verified => accept: committed and clean; no verify command is set
-    00:05:25 t1 running -> complete
-    00:05:25 t1 complete -> pr_open
-    00:05:25 t1 pr_open -> merged
+    00:00:31 t1 delayed => wait: end: mock is not available: a fault on order; trying again
+    00:01:12 t1 delayed => wait: end: mock is not available: a fault on order; trying again
+    00:02:35 t1 delayed => wait: forget: mock is not available: a fault on order; trying again
+    00:02:45 t1 delayed => wait: forget: mock is not available: a fault on order; trying again
+    00:03:06 t1 delayed => wait: forget: mock is not available: a fault on order; trying again
+    00:03:48 t1 delayed => wait: launch: mock is not available: a fault on order; trying again
+    00:04:08 t1 delayed => wait: launch: mock is not available: a fault on order; trying again
+    00:04:55 t1 failed => restart: exit 1; 1 of 3 attempts failed, a new one begins
+    00:04:55 t1 running -> error: exit 1
+    00:05:05 t1 error -> running (attempt 2)
+    00:06:05 t1 claimsDone => verify: 1 commit over the start, clean, at 6348f390b7
+    00:06:05 t1 verified => accept: committed and clean; no verify command is set
+    00:06:05 t1 running -> complete
+    00:06:05 t1 complete -> pr_open
+    00:06:05 t1 pr_open -> merged
     Goal
     ");
 }
@@ -385,12 +385,12 @@ fn nothing_is_ended_before_its_work_is_saved() {
     00:00:05 t1 running -> error: exit 1
     00:00:05 t1 delayed => wait: save: the remote cannot be reached: a fault on order; trying again
     00:00:15 t1 delayed => wait: save: the remote cannot be reached: a fault on order; trying again
-    00:00:35 t1 error -> running (attempt 2)
-    00:01:35 t1 claimsDone => verify: 1 commit over the start, clean, at 9f1cf24485
-    00:01:35 t1 verified => accept: committed and clean; no verify command is set
-    00:01:35 t1 running -> complete
-    00:01:35 t1 complete -> pr_open
-    00:01:35 t1 pr_open -> merged
+    00:00:36 t1 error -> running (attempt 2)
+    00:01:36 t1 claimsDone => verify: 1 commit over the start, clean, at 6fce6bda96
+    00:01:36 t1 verified => accept: committed and clean; no verify command is set
+    00:01:36 t1 running -> complete
+    00:01:36 t1 complete -> pr_open
+    00:01:36 t1 pr_open -> merged
     Goal
     ");
 }
@@ -410,12 +410,12 @@ fn a_session_is_forgotten_in_the_end() {
     00:00:00 t1 running -> error: exit 3
     00:00:00 t1 delayed => wait: forget: mock is not available: a fault on order; trying again
     00:00:10 t1 delayed => wait: forget: mock is not available: a fault on order; trying again
-    00:00:30 t1 error -> running (attempt 2)
-    00:01:30 t1 claimsDone => verify: 1 commit over the start, clean, at 07ab38202d
-    00:01:30 t1 verified => accept: committed and clean; no verify command is set
-    00:01:30 t1 running -> complete
-    00:01:30 t1 complete -> pr_open
-    00:01:30 t1 pr_open -> merged
+    00:00:31 t1 error -> running (attempt 2)
+    00:01:31 t1 claimsDone => verify: 1 commit over the start, clean, at 5d2a6ca6de
+    00:01:31 t1 verified => accept: committed and clean; no verify command is set
+    00:01:31 t1 running -> complete
+    00:01:31 t1 complete -> pr_open
+    00:01:31 t1 pr_open -> merged
     Goal
     ");
 }
@@ -436,5 +436,5 @@ fn a_launch_that_stays_unavailable_is_tried_later_and_later() {
         .filter(|call| call.operation == Operation::Launch)
         .map(|call| call.at.since(story.journal[0].timestamp).0 / 1000)
         .collect();
-    assert_eq!(launches, [0, 10, 30, 70, 150, 310, 630, 1270, 2550], "{story}");
+    assert_eq!(launches, [0, 10, 31, 72, 155, 321, 653, 1316, 2644], "{story}");
 }

@@ -516,18 +516,18 @@ fn a_lost_answer_is_found_out() {
     00:01:00 t2 verified => accept: committed and clean; no verify command is set
     00:01:00 t2 running -> complete
     00:01:00 t2 delayed => wait: push: the remote cannot be reached: a fault on order; trying again
-    00:01:10 t2 delayed => wait: openPull: the forge cannot be reached: a fault on order; trying again
-    00:01:10 t1 claimsDone => verify: 1 commit over the start, clean, at f0b7cdc420
+    00:01:10 t1 claimsDone => verify: 1 commit over the start, clean, at 7b95cf2687
     00:01:10 t1 verified => accept: committed and clean; no verify command is set
     00:01:10 t1 running -> complete
-    00:01:10 t1 complete -> pr_open
-    00:01:10 t1 delayed => wait: mergePull: the forge cannot be reached: a fault on order; trying again
-    00:01:10 t1 pullMerged => accept: its work is in the base
-    00:01:10 t1 pr_open -> merged
-    00:01:20 t2 complete -> pr_open
-    00:01:20 t2 delayed => wait: sync: the remote cannot be reached: a fault on order; trying again
-    00:01:30 t2 verified => accept: committed and clean; no verify command is set
-    00:01:30 t2 pr_open -> merged
+    00:01:10 t1 delayed => wait: openPull: the forge cannot be reached: a fault on order; trying again
+    00:01:12 t2 complete -> pr_open
+    00:01:12 t2 delayed => wait: mergePull: the forge cannot be reached: a fault on order; trying again
+    00:01:12 t2 pullMerged => accept: its work is in the base
+    00:01:12 t2 pr_open -> merged
+    00:01:20 t1 complete -> pr_open
+    00:01:20 t1 delayed => wait: sync: the remote cannot be reached: a fault on order; trying again
+    00:01:31 t1 verified => accept: committed and clean; no verify command is set
+    00:01:31 t1 pr_open -> merged
     Goal
     ");
 }

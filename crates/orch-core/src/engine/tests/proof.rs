@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Case, all_cases};
 use crate::base::id::{BranchName, LaunchId, Seq, Sha, TaskId};
 use crate::engine::Outlook;
-use crate::engine::dispatch::{meets, reached};
+use crate::engine::dispatch::{holds_slot, meets, reached};
 use crate::journal::effect::Effect;
 use crate::journal::record::{Entry, Record, StatusRecord, UserVerb};
 use crate::plan::graph::TaskGraph;
@@ -109,7 +109,7 @@ fn check_move(state: &State, graph: &TaskGraph, id: &TaskId, change: &StatusReco
     assert!(!task.needs_human && !task.skipped && !task.paused && !state.paused, "{id} is held\n{story}");
     assert!(task.failures < limits.max_attempts, "{id} failed too often\n{story}");
     assert!(task.feedback_rounds <= limits.feedback_rounds, "{id} was sent back too often\n{story}");
-    let slots = state.tasks.values().filter(|task| task.status.is_open() && !task.needs_human).count();
+    let slots = state.tasks.values().filter(|task| holds_slot(task)).count();
     assert!(slots < plan.settings.max_parallel as usize, "no slot for {id}\n{story}");
     check_lease(state, plan, id, story);
     if change.from == Status::Pending {

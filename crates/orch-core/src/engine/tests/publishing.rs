@@ -132,11 +132,11 @@ fn what_stays_in_the_way_is_said_to_a_person() {
     00:01:00 t1 complete -> pr_open
     00:01:00 t1 delayed => wait: mergePull: not at this moment: a fault on order; trying again
     00:01:10 t1 delayed => wait: mergePull: not at this moment: a fault on order; trying again
-    00:01:30 t1 delayed => wait: mergePull: not at this moment: a fault on order; trying again
-    00:02:10 t1 delayed => wait: mergePull: not at this moment: a fault on order; trying again
-    00:03:30 t1 delayed => wait: mergePull: not at this moment: a fault on order; trying again
-    00:06:10 t1 delayed => escalate: mergePull: not at this moment: a fault on order; it lasts for 5m 10s
-    00:06:10 t1 pr_open -> error: mergePull: not at this moment: a fault on order; it lasts for 5m 10s
+    00:01:31 t1 delayed => wait: mergePull: not at this moment: a fault on order; trying again
+    00:02:12 t1 delayed => wait: mergePull: not at this moment: a fault on order; trying again
+    00:03:35 t1 delayed => wait: mergePull: not at this moment: a fault on order; trying again
+    00:06:21 t1 delayed => escalate: mergePull: not at this moment: a fault on order; it lasts for 5m 10s
+    00:06:21 t1 pr_open -> error: mergePull: not at this moment: a fault on order; it lasts for 5m 10s
     00:30:00 a person says Publish
     00:30:00 t1 error -> pr_open
     00:30:00 t1 pr_open -> merged
@@ -317,12 +317,12 @@ fn an_unreachable_forge_is_waited_for() {
     00:01:00 t1 running -> complete
     00:01:00 t1 delayed => wait: openPull: the forge cannot be reached: a fault on order; trying again
     00:01:10 t1 delayed => wait: openPull: the forge cannot be reached: a fault on order; trying again
-    00:01:30 t1 delayed => wait: openPull: the forge cannot be reached: a fault on order; trying again
-    00:02:10 t1 complete -> pr_open
-    00:02:10 t1 delayed => wait: mergePull: the forge cannot be reached: a fault on order; trying again
-    00:02:20 t1 delayed => wait: mergePull: the forge cannot be reached: a fault on order; trying again
-    00:02:40 t1 delayed => wait: mergePull: the forge cannot be reached: a fault on order; trying again
-    00:03:20 t1 pr_open -> merged
+    00:01:31 t1 delayed => wait: openPull: the forge cannot be reached: a fault on order; trying again
+    00:02:12 t1 complete -> pr_open
+    00:02:12 t1 delayed => wait: mergePull: the forge cannot be reached: a fault on order; trying again
+    00:02:22 t1 delayed => wait: mergePull: the forge cannot be reached: a fault on order; trying again
+    00:02:43 t1 delayed => wait: mergePull: the forge cannot be reached: a fault on order; trying again
+    00:03:25 t1 pr_open -> merged
     Goal
     ");
 }

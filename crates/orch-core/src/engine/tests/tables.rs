@@ -2,7 +2,7 @@
 
 use crate::base::id::AttemptNo;
 use crate::base::time::{Millis, Timestamp};
-use crate::heal::{Case, DefaultPolicy, HealPolicy, Limits, Signal};
+use crate::heal::{Case, DefaultPolicy, HealPolicy, Limits, Outage, Signal};
 use crate::plan::status::TRANSITIONS;
 use crate::ports::{Key, SessionInput};
 
@@ -39,6 +39,13 @@ fn keys(keys: &[Key]) -> SessionInput {
 /// A change of a case, in words, and what it changes.
 type Variant = (&'static str, fn(&mut Case));
 
+/// An outage that was waited for so often and so many seconds, the last time until some seconds from now.
+fn down(rounds: u32, until: u64, waited: u64) -> Outage {
+    let now = Timestamp::from_millis(0);
+    let (until, waited) = (now + Millis::from_secs(until), Millis::from_secs(waited));
+    Outage { since: now, rounds, until, waited, probe: None }
+}
+
 /// The histories that make a difference for a signal.
 fn variants(signal: Signal) -> Vec<Variant> {
     match signal {
@@ -56,7 +63,10 @@ fn variants(signal: Signal) -> Vec<Variant> {
             ("", |_| ()),
             ("reset in 2h", |case| case.reset_at = Some(Timestamp::from_millis(0) + Millis::from_mins(120))),
             ("reset in 25h", |case| case.reset_at = Some(Timestamp::from_millis(0) + Millis::from_mins(25 * 60))),
-            ("the sixth time", |case| case.relaunches = 5),
+            ("the sixth time", |case| case.outage = Some(down(5, 0, 300))),
+            ("while others wait", |case| case.outage = Some(down(5, 100, 300))),
+            ("spread", |case| case.spread = 999),
+            ("after a day", |case| case.outage = Some(down(20, 0, 24 * 3600))),
         ],
         Signal::Silent => vec![
             ("for 5m", |case| case.silent = Millis::from_mins(5)),
@@ -82,7 +92,11 @@ fn variants(signal: Signal) -> Vec<Variant> {
             }),
             ("committed before", |case| (case.asked_to_commit, case.committed) = (true, 1)),
         ],
-        Signal::Delayed => vec![("", |_| ()), ("the tenth time", |case| case.delays = 9)],
+        Signal::Delayed => vec![
+            ("", |_| ()),
+            ("the tenth time", |case| case.delays = 9),
+            ("after a day", |case| case.outage = Some(down(20, 0, 24 * 3600))),
+        ],
         Signal::ChecksFailed => vec![("", |_| ()), ("the fourth time", |case| case.feedback_rounds = 3)],
         _ => vec![("", |_| ())],
     }
@@ -113,6 +127,9 @@ fn the_heal_table() {
                 nested: Vec::new(),
                 foreign_dirt: Vec::new(),
                 reset_at: None,
+                provider: String::new(),
+                outage: None,
+                spread: 0,
             };
             change(&mut case);
             let decision = DefaultPolicy.decide(&case, &Limits::default(), Timestamp::from_millis(0));
@@ -131,10 +148,13 @@ fn the_heal_table() {
     | failed | restart,at:+00:00:10.000Z | …; 1 of 3 attempts failed, a new one begins [backoff] |
     | failed the second time | restart,at:+00:00:20.000Z | …; 2 of 3 attempts failed, a new one begins [backoff] |
     | failed the third time | escalate | …; 3 of 3 attempts failed [max_attempts] |
-    | limited | resume,at:+00:00:10.000Z,counted:true | …; no attempt is used up |
-    | limited reset in 2h | resume,at:+02:00:00.000Z,counted:true | …; no attempt is used up |
-    | limited reset in 25h | restart,at:+00:00:10.000Z | …; 1 of 3 attempts failed, a new one begins [relaunch_wait] |
-    | limited the sixth time | restart,at:+00:00:10.000Z | …; 1 of 3 attempts failed, a new one begins [relaunch_wait] |
+    | limited | resume,at:+00:00:10.000Z,counted:false | …; no attempt is used up [backoff] |
+    | limited reset in 2h | resume,at:+02:00:00.000Z,counted:false | …; no attempt is used up [backoff] |
+    | limited reset in 25h | escalate | …; it resets only in 25h, later than 24h [relaunch_wait] |
+    | limited the sixth time | resume,at:+00:05:20.000Z,counted:false | …; no attempt is used up [backoff] |
+    | limited while others wait | resume,at:+00:01:40.000Z,counted:false | …; no attempt is used up [backoff] |
+    | limited spread | resume,at:+00:00:12.497Z,counted:false | …; no attempt is used up [backoff] |
+    | limited after a day | escalate | …; it did not end within 24h [relaunch_wait] |
     | credentials | escalate | … |
     | ready | deliver | it takes input, so it gets its prompt |
     | undelivered | resume,at:+00:00:00.000Z,counted:true | the prompt did not arrive: …; the same attempt goes on |
@@ -143,7 +163,7 @@ fn the_heal_table() {
     | silent for 10m, redrawn, at a line input | poke,input:keys:[enter] | …: poked [poke_after] |
     | silent for 10m, redrawn | look | …: suspected [suspect_after] |
     | silent for 20m | resume,at:+00:00:00.000Z,counted:true | no progress: …; the same attempt goes on [restart_after] |
-    | silent for 20m, the sixth time | restart,at:+00:00:10.000Z | …; 1 of 3 attempts failed, a new one begins [restart_after] |
+    | silent for 20m, the sixth time | restart,at:+00:00:10.000Z | …; 1 of 3 attempts failed, a new one begins [relaunch_limit] |
     | loop | resume,at:+00:00:00.000Z,counted:true | the same output again and again: …; the same attempt goes on |
     | loop the sixth time | restart,at:+00:00:10.000Z | …; 1 of 3 attempts failed, a new one begins [relaunch_limit] |
     | lost | resume,at:+00:00:00.000Z,counted:true | the session is gone: …; the same attempt goes on |
@@ -163,6 +183,7 @@ fn the_heal_table() {
     | launchFailed | restart,at:+00:00:10.000Z | …; 1 of 3 attempts failed, a new one begins [backoff] |
     | delayed | wait,at:+00:00:10.000Z | …; trying again [backoff] |
     | delayed the tenth time | wait,at:+01:00:00.000Z | …; trying again [backoff] |
+    | delayed after a day | escalate | …; it did not end within 24h [relaunch_wait] |
     | publishRefused | escalate | … |
     | checksFailed | rework,at:+00:00:00.000Z | …; round 1 of 3 [feedback_rounds] |
     | checksFailed the fourth time | escalate | …; 3 of 3 rounds are used up [feedback_rounds] |

@@ -116,9 +116,9 @@ fn what_is_verified_is_merged_without_its_old_worktree() {
     00:00:25 t2 running -> complete
     00:00:25 t2 complete -> pr_open
     00:00:25 t2 delayed => wait: sync: the remote cannot be reached: a fault on order; trying again
-    00:00:35 t2 delayed => wait: sync: worktree /work/task-t2 does not exist; trying again
-    00:01:05 t2 verified => accept: the verify command passed at c41f07a6f2
-    00:01:05 t2 pr_open -> merged
+    00:00:37 t2 delayed => wait: sync: worktree /work/task-t2 does not exist; trying again
+    00:01:11 t2 verified => accept: the verify command passed at 2aa4e0bad9
+    00:01:11 t2 pr_open -> merged
     Goal
     ");
 }
