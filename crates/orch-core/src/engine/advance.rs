@@ -56,7 +56,7 @@ impl Orchestrator {
             return Next::Nothing;
         }
         if let Some(setback) = &task.setback {
-            return Next::record(self.judge_setback(id, task, setback));
+            return Next::record(self.judge_setback(pass.now.wall, id, task, setback));
         }
         if let Some(verdict) = &task.unanswered {
             return Next::record(self.answer(pass, task, verdict));
@@ -154,7 +154,7 @@ impl Orchestrator {
             return self.look_at_work(pass, id);
         }
         let may_type = |typing: &&Typing| typing.launch == session.launch && (!paused || typing.expected.is_none());
-        match task.typing.as_ref().filter(may_type) {
+        match task.said.iter().chain(&task.typing).find(may_type) {
             Some(Typing { launch, input, expected }) => {
                 Next::effect(Effect::Input { launch: *launch, input: input.clone(), expected: *expected })
             }
@@ -228,7 +228,7 @@ impl Orchestrator {
         let id = &spec.id;
         match todo {
             Todo::Prepare => self.prepare(spec),
-            Todo::Launch { purpose: Purpose::Verify, .. } => self.verify(id, plan, spec, task),
+            Todo::Launch { purpose: Purpose::Verify, .. } => self.verify(pass, id, plan, spec, task),
             Todo::Launch { purpose: Purpose::Work, .. } if task.person_retry && !self.eyes.looked_for_fix(id) => {
                 Next::Look(Look::Work(id.clone()))
             }
@@ -266,7 +266,7 @@ impl Orchestrator {
         }))
     }
 
-    fn verify(&self, id: &TaskId, plan: &Plan, spec: &TaskSpec, task: &TaskState) -> Next {
+    fn verify(&self, pass: &Pass<'_>, id: &TaskId, plan: &Plan, spec: &TaskSpec, task: &TaskState) -> Next {
         if plan.verify_of(spec).is_empty() {
             return self.verdict(
                 id,
@@ -275,7 +275,11 @@ impl Orchestrator {
                 "committed and clean; no verify command is set",
             );
         }
-        if self.queues.verifying() >= self.config.limits.verify_parallel.max(1) as usize {
+        let ready = |other: &&TaskId| {
+            self.state.tasks.get(*other).is_some_and(|task| task.not_before.is_none_or(|at| at <= pass.now.wall))
+        };
+        let before = self.queues.verified_before(id).filter(ready).count();
+        if self.queues.verifying() + before >= self.config.limits.verify_parallel.max(1) as usize {
             return Next::Nothing;
         }
         Next::effect(Effect::Launch {

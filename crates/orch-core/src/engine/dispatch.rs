@@ -32,8 +32,8 @@ pub(super) struct Queues {
     sessions: BTreeMap<TaskId, LaunchId>,
     /// Whose session each is.
     launches: BTreeMap<LaunchId, TaskId>,
-    /// Tasks that wait for their turn to verify.
-    unverified: BTreeSet<TaskId>,
+    /// Tasks that wait for their turn to verify: who holds up merges first, then by rank.
+    unverified: BTreeMap<(bool, usize), TaskId>,
     /// Tasks that have it.
     verifying: BTreeSet<TaskId>,
     /// Open pull requests that nothing of orch's keeps from being merged, by rank.
@@ -115,6 +115,11 @@ impl Queues {
     /// How many tasks have a turn to verify.
     pub(super) fn verifying(&self) -> usize {
         self.verifying.len()
+    }
+
+    /// The tasks that get their turn to verify before another one.
+    pub(super) fn verified_before(&self, task: &TaskId) -> impl Iterator<Item = &TaskId> {
+        self.unverified.values().take_while(move |other| *other != task)
     }
 
     pub(super) fn mergeable(&self) -> impl Iterator<Item = &TaskId> {
@@ -201,9 +206,14 @@ impl Queues {
             if wanted { set.insert(id.clone()) } else { set.remove(id) }
         };
         has(open && moving, &mut self.lane);
-        has(waits_to_verify(task), &mut self.unverified);
+        for behind in [false, true] {
+            self.unverified.remove(&(behind, rank));
+        }
+        if waits_to_verify(task) {
+            self.unverified.insert((task.status != Status::PrOpen, rank), id.clone());
+        }
         if has(is_verifying(task), &mut self.verifying) && !is_verifying(task) {
-            dirty.extend(self.unverified.iter().cloned());
+            dirty.extend(self.unverified.values().cloned());
         }
         has(holds_slot(task), &mut self.slots);
         has(holds_lease(task), &mut self.leases);
@@ -256,7 +266,8 @@ fn is_moving(state: &State, task: &TaskState) -> bool {
 
 fn waits_to_verify(task: &TaskState) -> bool {
     let verify = matches!(task.todo, Some(Todo::Launch { purpose: Purpose::Verify, .. }));
-    verify && task.session.is_none() && task.open.is_none()
+    let free = !task.needs_human && !task.paused && task.setback.is_none() && task.unanswered.is_none();
+    verify && free && task.session.is_none() && task.open.is_none() && task.parked.is_none()
 }
 
 /// Whether a task has a turn to verify; who needs a person, or ended and is paused, gives it back.

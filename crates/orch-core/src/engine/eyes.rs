@@ -8,7 +8,7 @@ use crate::base::time::{AwakeMs, Millis, Now};
 use crate::engine::input::SeenPull;
 use crate::journal::effect::Look;
 use crate::journal::record::Marks;
-use crate::ports::{Checks, ExitStatus, PullState, Review};
+use crate::ports::{Checks, ExitStatus, MergeState, PullState, Review};
 use crate::state::{Session, State};
 
 /// A pull request seen longer ago than this is looked at again before it is merged.
@@ -307,6 +307,7 @@ impl Eyes {
 pub(super) fn may_merge(seen: &SeenPull, head: &Sha) -> bool {
     seen.pull.as_ref().is_some_and(|pull| {
         pull.state == PullState::Open
+            && pull.merge_state != MergeState::Queued
             && pull.head_sha.as_ref() == Some(head)
             && matches!(pull.checks(), Checks::None | Checks::Passed)
             && !pull.reviews.iter().any(Review::asks_for_changes)

@@ -313,6 +313,10 @@ impl Orchestrator {
         if pull.base != self.config.base || pull.draft {
             return Next::Nothing;
         }
+        // Nobody overtakes what was just pushed: it may be what the merge waits for.
+        if !self.eyes.asked_for_pull(id) {
+            return Next::Look(Look::Pull(id.clone()));
+        }
         // What could not be merged when last seen is looked at again at its time.
         let Some((seen, fresh)) = self.eyes.pull(id, pass.now).filter(|(seen, _)| may_merge(seen, head)) else {
             return Next::Nothing;

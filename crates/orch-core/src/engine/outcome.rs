@@ -2,6 +2,7 @@
 
 use super::{Orchestrator, Pass};
 use crate::base::id::{AttemptNo, EffectId, LaunchId, TaskId};
+use crate::base::time::{Millis, Timestamp};
 use crate::heal::Signal;
 use crate::journal::effect::{Effect, Look, Outcome};
 use crate::journal::record::{Evidence, Record, StatusRecord, Verdict};
@@ -61,11 +62,19 @@ impl Orchestrator {
         }
     }
 
+    /// Whether a conflict at the start can end by a merge: each ends it for one of those that it is built on.
+    fn may_resolve(&self, task: &TaskState, spec: &PrepareSpec) -> bool {
+        let most = self.config.limits.relaunch_limit as usize + spec.predecessors.len();
+        !spec.predecessors.is_empty() && (task.start_conflicts as usize) < most
+    }
+
     /// What the failure of an effect means: a verdict, or that the task must wait for those before it.
-    pub(super) fn judge_setback(&self, id: &TaskId, task: &TaskState, setback: &Setback) -> Record {
+    pub(super) fn judge_setback(&self, now: Timestamp, id: &TaskId, task: &TaskState, setback: &Setback) -> Record {
         let Setback { effect, failure } = setback;
         let signal = match (effect, failure.kind) {
-            (Effect::Prepare(spec), FailureKind::Conflict) => return blocked(task, spec, failure),
+            (Effect::Prepare(spec), FailureKind::Conflict) if self.may_resolve(task, spec) => {
+                return blocked(task, spec, failure, self.config.limits.backoff, now);
+            }
             // The base has just moved: it is taken in first, which says what conflicts. A worktree is made anew first.
             (Effect::MergePull(_), FailureKind::Conflict) | (Effect::Sync(_), FailureKind::Missing)
                 if task.delays < self.config.limits.relaunch_limit =>
@@ -73,7 +82,9 @@ impl Orchestrator {
                 Signal::Delayed
             }
             (Effect::Sync(_) | Effect::MergePull(_), FailureKind::Conflict) => Signal::Conflict,
-            (_, FailureKind::Unavailable | FailureKind::Busy) => Signal::Delayed,
+            // What stands elsewhere than expected is looked at again, later and later.
+            (Effect::MergePull(_) | Effect::UpdatePull { .. }, FailureKind::Moved)
+            | (_, FailureKind::Unavailable | FailureKind::Busy | FailureKind::Queued) => Signal::Delayed,
             (Effect::End { .. } | Effect::Save { .. }, _) | (_, FailureKind::NeedsPerson) => Signal::Broken,
             (Effect::Prepare(_), _) => Signal::PrepareFailed,
             (Effect::Launch { .. }, _) => Signal::LaunchFailed,
@@ -90,7 +101,7 @@ impl Orchestrator {
         let files = failure.files.clone();
         let evidence = Evidence { message: Some(failure.message.clone()), files, ..Evidence::default() };
         let mut case = self.case(id, signal, detail);
-        case.local = signal == Signal::Delayed && failure.kind == FailureKind::Busy;
+        case.local = signal == Signal::Delayed && matches!(failure.kind, FailureKind::Busy | FailureKind::Moved);
         case.reset_at = failure.retry_at;
         if let (Signal::Delayed, Some(provider), FailureKind::Unavailable) = (signal, provider_of(effect), failure.kind)
         {
@@ -100,11 +111,44 @@ impl Orchestrator {
     }
 }
 
-fn blocked(task: &TaskState, spec: &PrepareSpec, failure: &Failure) -> Record {
+/// A task waits until one of those whose work conflicts is merged; not the first time, also for a while.
+fn blocked(task: &TaskState, spec: &PrepareSpec, failure: &Failure, backoff: Millis, now: Timestamp) -> Record {
+    let doubled = Millis(backoff.0.saturating_mul(1 << task.start_conflicts.min(8)));
     Record::Status(StatusRecord {
+        retry_at: (task.start_conflicts > 0).then(|| now + doubled),
         reason: Some(format!("the work that it builds on conflicts in {}", failure.files.join(", "))),
         attempt: Some(AttemptNo(task.attempt.0.saturating_sub(1))),
         waits_on: spec.predecessors.iter().map(|predecessor| predecessor.task.clone()).collect(),
         ..StatusRecord::new(task.status, Status::Blocked)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::BranchName;
+    use crate::ports::FailureKind;
+
+    #[test]
+    fn a_conflict_at_the_start_that_comes_back_is_tried_later_and_later() {
+        let branch = |name: &str| BranchName::parse(name).expect("a branch");
+        let id = TaskId::parse("t1").expect("an id");
+        let spec = PrepareSpec {
+            task: id,
+            branch: branch("task/t1"),
+            worktree: "/work/task-t1".into(),
+            base: branch("main"),
+            predecessors: Vec::new(),
+        };
+        let failure = Failure::new(FailureKind::Conflict, "no");
+        let now = Timestamp::from_millis(0);
+        let after = |start_conflicts| {
+            let task = TaskState { start_conflicts, ..TaskState::default() };
+            match blocked(&task, &spec, &failure, Millis::from_secs(10), now) {
+                Record::Status(change) => change.retry_at.map(|at| at.since(now)),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!([0, 1, 3].map(after), [None, Some(Millis::from_secs(20)), Some(Millis::from_secs(80))]);
+    }
 }

@@ -120,7 +120,12 @@ impl Orchestrator {
         let (launch, purpose, launched_at) = (session.launch, session.purpose, session.launched_at);
         let hands_off = session.person_at.is_some_and(|at| pass.now.awake.since(at) < self.config.limits.hands_off);
         let (held, called) = (self.is_paused(state) || hands_off, state.needs_human);
-        if state.open.is_some() || state.unanswered.is_some() || state.typing.is_some() || !self.eyes.listed {
+        if state.open.is_some()
+            || state.unanswered.is_some()
+            || state.typing.is_some()
+            || !state.said.is_empty()
+            || !self.eyes.listed
+        {
             return;
         }
         let Some(eye) = self.eyes.by_launch.get(&launch) else { return };

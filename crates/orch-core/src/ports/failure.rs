@@ -37,6 +37,8 @@ pub enum FailureKind {
     Unavailable,
     /// Held by something that passes, or that a person takes away: trying again may work for a while.
     Busy,
+    /// It was taken and will be done later.
+    Queued,
     /// It will not work by trying again.
     Refused,
     /// A person must act first.

@@ -17,6 +17,13 @@ impl TaskState {
         if let Outcome::Failed(failure) = outcome {
             return self.failed(effect, failure);
         }
+        if let (Effect::MergePull(_), Outcome::Pull(pull)) = (effect, outcome)
+            && pull.state == PullState::Open
+        {
+            self.pull = Some(pull.clone());
+            return self
+                .failed(effect, &Failure::new(FailureKind::Queued, "the forge took it and has not merged it yet"));
+        }
         if !matches!(outcome, Outcome::Ended(false) | Outcome::Unknown) {
             self.end_delays(effect);
         }
@@ -27,7 +34,7 @@ impl TaskState {
                     self.contains = spec.predecessors.iter().map(|p| (p.task.clone(), p.sha.clone())).collect();
                 }
                 self.prepared = Some(prepared.clone());
-                self.removed = false;
+                (self.removed, self.start_conflicts) = (false, 0);
                 if self.is_published() {
                     return;
                 }
@@ -124,8 +131,6 @@ impl TaskState {
             Effect::Save { .. } if self.status == Status::Merged => false,
             // The push of the verified commit decides.
             Effect::Push(_) => !self.status.is_open() && self.left.is_none(),
-            // What stands elsewhere than expected is looked at again.
-            Effect::MergePull(_) | Effect::UpdatePull { .. } => kind != FailureKind::Moved,
             Effect::Forget { .. } => passes,
             _ => true,
         };

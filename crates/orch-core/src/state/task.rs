@@ -65,6 +65,8 @@ pub struct TaskState {
     pub lesson: Option<Verdict>,
     /// A person asked for the retry: what they may have put right is looked at before an agent starts.
     pub person_retry: bool,
+    /// Start points in a row that could not be made because the work in them conflicts.
+    pub start_conflicts: u32,
     /// Predecessors of which one must be merged before the start point can be made.
     pub waits_on: Vec<TaskId>,
     /// The agent was asked to commit in this attempt.
@@ -85,6 +87,8 @@ pub struct TaskState {
     pub prompt: Option<(Fingerprint, u32)>,
     /// What is typed next.
     pub typing: Option<Typing>,
+    /// What a person said and that has not begun to be typed, in order.
+    pub said: Vec<Typing>,
     /// The head when it was last judged.
     pub head: Option<Sha>,
     /// Commits over the start when last judged.
@@ -252,7 +256,13 @@ impl TaskState {
         self.reason.clone_from(&change.reason);
         self.waits_on.clone_from(&change.waits_on);
         match change.to {
-            Status::Pending | Status::Blocked => self.todo = None,
+            Status::Pending | Status::Blocked => {
+                self.todo = None;
+                if !change.waits_on.is_empty() {
+                    self.start_conflicts += 1;
+                    self.not_before = change.retry_at;
+                }
+            }
             Status::Running => {
                 self.needs_human = false;
                 self.trouble = None;
@@ -388,7 +398,7 @@ impl TaskState {
                 self.delayed = None;
                 (self.needs_human, self.skipped) = (false, false);
                 self.reason = Some("a person asked for another attempt".to_owned());
-                (self.unanswered, self.setback) = (None, None);
+                (self.unanswered, self.setback, self.start_conflicts) = (None, None, 0);
                 self.each_session(|session| session.hopeless = false);
                 self.person_retry = self.prepared.is_some();
                 self.publish_again = self.unpublished.is_some();
@@ -419,7 +429,7 @@ impl TaskState {
                 let text = Some(text.clone()).filter(|text| !text.is_empty());
                 let input = SessionInput { text, keys: vec![Key::Enter] };
                 let launch = self.session.as_ref().map(|session| session.launch);
-                self.typing = launch.map(|launch| Typing { launch, input, expected: None });
+                self.said.extend(launch.map(|launch| Typing { launch, input, expected: None }));
                 self.each_session(|session| session.person_at = Some(entry.awake));
             }
             UserVerb::Attach => self.each_session(|session| session.person_at = Some(entry.awake)),
@@ -442,9 +452,15 @@ impl TaskState {
                 }
                 let mut session = Session::starting(id.into(), *purpose, awake);
                 session.delivery = paste.then(|| Delivery::new(*resume));
+                self.said.clear();
                 self.session = Some(session);
             }
-            Effect::Input { expected: None, .. } => self.typing = None,
+            // Enter after a paste is nobody's word.
+            Effect::Input { input, expected: None, .. }
+                if self.said.first().is_some_and(|said| said.input == *input) =>
+            {
+                self.said.remove(0);
+            }
             Effect::Input { expected: Some(_), .. } => {
                 self.typing = None;
                 // What comes after this moment answers it, even before its outcome is known.
@@ -466,6 +482,7 @@ impl TaskState {
 
     fn end_by_hand(&mut self, at: Timestamp) {
         (self.unanswered, self.setback, self.typing) = (None, None, None);
+        self.said.clear();
         self.todo = Some(Todo::EndAttempt);
         self.not_before = Some(at);
         self.each_session(|session| {

@@ -75,6 +75,11 @@ impl MockForge {
         self.world.lock().open_pull(spec).ok()
     }
 
+    /// Has the next so many merges taken and not made.
+    pub fn queue_merges(&self, count: u32) {
+        self.world.lock().pulls.queued = count;
+    }
+
     /// Closes an open pull request as a person would; does nothing to others.
     pub fn close(&self, number: PullNumber) {
         self.world.lock().close_pull(number);

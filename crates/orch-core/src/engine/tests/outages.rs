@@ -104,7 +104,6 @@ fn an_outage_is_one_event_for_all_its_tasks() {
     00:46:44 t2 complete -> pr_open
     00:46:44 t4 complete -> pr_open
     00:46:44 t2 verified => accept: committed and clean; no verify command is set
-    00:46:44 t4 verified => accept: committed and clean; no verify command is set
     00:46:44 t2 pr_open -> merged
     00:46:44 t4 verified => accept: committed and clean; no verify command is set
     00:46:44 t4 pr_open -> merged

@@ -36,6 +36,7 @@ pub(super) const CASES: &[Case] = cases![
     merged_by_hand,
     merged_by_hand_after_an_error,
     review_with_places,
+    merge_is_queued,
     two_checks_fail,
     checks_fail_once,
     checks_fail_for_ever,
@@ -570,6 +571,30 @@ fn prompts_of(scenario: Scenario) -> String {
     let prompt = |n: u32| story.world.read_file(format!("/work/prompts/t1-{n}.md").as_str().into());
     let text = |n: u32| prompt(n).map(|text| format!("--- attempt {n}\n{}", String::from_utf8_lossy(&text)));
     (2..=9).map_while(text).collect::<Vec<_>>().join("\n")
+}
+
+fn merge_is_queued() -> Scenario {
+    let scenario = solo(|_| good());
+    scenario.world().forge().queue_merges(4);
+    scenario
+}
+
+#[test]
+fn a_merge_that_is_queued_is_waited_for() {
+    insta::assert_snapshot!(told(merge_is_queued()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t1 verified => accept: committed and clean; no verify command is set
+    00:01:00 t1 running -> complete
+    00:01:00 t1 complete -> pr_open
+    00:01:00 t1 delayed => wait: mergePull: the forge took it and has not merged it yet; trying again
+    00:01:10 t1 delayed => wait: mergePull: the forge took it and has not merged it yet; trying again
+    00:01:31 t1 delayed => wait: mergePull: the forge took it and has not merged it yet; trying again
+    00:02:12 t1 delayed => wait: mergePull: the forge took it and has not merged it yet; trying again
+    00:03:35 t1 pr_open -> merged
+    Goal
+    ");
 }
 
 fn review_with_places() -> Scenario {

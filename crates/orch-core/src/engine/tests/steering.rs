@@ -32,6 +32,7 @@ pub(super) const CASES: &[Case] = cases![
     paused_for_good,
     person_types_into_it,
     merged_is_final,
+    three_lines_at_once,
 ];
 
 fn slow() -> Script {
@@ -505,4 +506,19 @@ fn nothing_moves_a_merged_task() {
     00:01:00 t1 pr_open -> merged
     Goal
     ");
+}
+
+/// Three lines are sent in the same moment; the agent waits for all of them.
+fn three_lines_at_once() -> Scenario {
+    let send = |text: &str| UserVerb::Send { text: text.into() };
+    solo(|_| Script::new().ask("go on?!", "one\rtwo\rthree\r").wait(secs(5)).work(commits).exit(0))
+        .say(secs(10), Some("t1"), send("one"))
+        .say(secs(10), Some("t1"), send("two"))
+        .say(secs(10), Some("t1"), send("three"))
+}
+
+#[test]
+fn no_line_that_was_sent_is_lost() {
+    let story = three_lines_at_once().run().expect("no cycle");
+    assert!(story.state.tasks.values().all(|task| task.status == Status::Merged), "{story}");
 }

@@ -2,7 +2,7 @@
 
 use super::cast::{commits, diligent, good, is_verify, many, mins, one, play, secs, verified};
 use super::{Case, cases, told};
-use crate::journal::record::UserVerb;
+use crate::journal::record::{Record, UserVerb};
 use crate::testkit::{Failure, Operation, Scenario, Script};
 
 pub(super) const CASES: &[Case] = cases![
@@ -11,6 +11,8 @@ pub(super) const CASES: &[Case] = cases![
     verify_takes_too_long,
     verify_never_ends,
     one_verifies_at_a_time,
+    twelve_claim_at_once,
+    lane_verifies_first,
     verify_is_lost,
     tree_changes_while_verified,
     paused_after_its_verification,
@@ -144,6 +146,66 @@ fn verify_commands_run_one_at_a_time() {
     00:31:00 t3 verified => accept: the verify command passed at 6627659282
     00:31:00 t3 running -> complete
     00:31:00 t3 complete -> pr_open
+    Goal
+    ");
+}
+
+fn twelve_claim_at_once() -> Scenario {
+    let mut plan = verified(many(12));
+    plan.settings.max_parallel = 12;
+    play(plan, diligent).goal(crate::plan::status::Status::PrOpen)
+}
+
+#[test]
+fn turns_to_verify_come_in_the_order_of_the_plan() {
+    let story = twelve_claim_at_once().run().expect("no cycle");
+    assert_eq!(completed(&story), (1..=12).map(|n| format!("t{n}")).collect::<Vec<_>>(), "{story}");
+}
+
+/// The tasks in the order in which they were verified first.
+fn completed(story: &crate::testkit::Story) -> Vec<String> {
+    let complete = |entry: &crate::journal::record::Entry| match &entry.record {
+        Record::Status(change) if change.to == crate::plan::status::Status::Complete => entry.task.clone(),
+        _ => None,
+    };
+    story.journal.iter().filter_map(complete).map(|task| task.to_string()).collect()
+}
+
+fn lane_verifies_first() -> Scenario {
+    play(verified(many(4)), |spec| if is_verify(spec) { Script::new().wait(mins(10)).exit(0) } else { good() })
+}
+
+#[test]
+fn who_holds_up_merges_is_verified_before_new_claims() {
+    insta::assert_snapshot!(told(lane_verifies_first()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:00:00 t2 pending -> running (attempt 1)
+    00:00:00 t3 pending -> running (attempt 1)
+    00:00:00 t4 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t2 claimsDone => verify: 1 commit over the start, clean, at 0c5337ccfa
+    00:01:00 t3 claimsDone => verify: 1 commit over the start, clean, at 6627659282
+    00:01:00 t4 claimsDone => verify: 1 commit over the start, clean, at 01ea26d7ab
+    00:11:00 t1 verified => accept: the verify command passed at a4153b671d
+    00:11:00 t1 running -> complete
+    00:11:00 t1 complete -> pr_open
+    00:11:00 t1 pr_open -> merged
+    00:21:00 t2 verified => accept: the verify command passed at 0c5337ccfa
+    00:21:00 t2 running -> complete
+    00:21:00 t2 complete -> pr_open
+    00:31:00 t3 verified => accept: the verify command passed at 6627659282
+    00:31:00 t3 running -> complete
+    00:31:00 t3 complete -> pr_open
+    00:41:00 t2 verified => accept: the verify command passed at fa10f74877
+    00:41:00 t2 pr_open -> merged
+    00:51:00 t4 verified => accept: the verify command passed at 01ea26d7ab
+    00:51:00 t4 running -> complete
+    00:51:00 t4 complete -> pr_open
+    01:01:00 t3 verified => accept: the verify command passed at 0f2c0dfd3b
+    01:01:00 t3 pr_open -> merged
+    01:11:00 t4 verified => accept: the verify command passed at cf4a201e06
+    01:11:00 t4 pr_open -> merged
     Goal
     ");
 }

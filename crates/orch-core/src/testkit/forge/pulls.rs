@@ -13,6 +13,8 @@ pub(in crate::testkit) struct Pulls {
     /// The newest of each head.
     by_head: BTreeMap<BranchName, PullNumber>,
     pub(super) new_checks: Vec<Check>,
+    /// Merges that are taken and not made.
+    pub(super) queued: u32,
 }
 
 struct Entry {
@@ -124,6 +126,10 @@ impl State {
         let found = self.repo.remote.get(&pull.head).cloned();
         let stale = |found| ForgeError::Stale { number, found, expected: spec.expected_head.clone() };
         let Some(head) = found.clone().filter(|head| *head == spec.expected_head) else { return Err(stale(found)) };
+        if self.pulls.queued > 0 {
+            self.pulls.queued -= 1;
+            return Ok(pull);
+        }
         let merged = self.merge_commit(&pull, &head, spec.method)?;
         self.repo.remote.insert(pull.base.clone(), merged.clone());
         self.pulls.with(number, |pull| {
