@@ -1,15 +1,17 @@
 //! What a person repeats: `cargo xtask tidy` holds the house rules that compiler and clippy cannot see,
-//! `cargo xtask ci` does everything that must hold before a change lands.
+//! `cargo xtask ci` does everything that must hold before a change lands, `cargo xtask sim` plays stories from seeds
+//! against the engine.
 
 #![expect(clippy::print_stderr, reason = "a tool for a person at a terminal")]
 
 mod ci;
+mod sim;
 mod tidy;
 
 use std::path::Path;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask tidy | ci";
+const USAGE: &str = "usage: cargo xtask tidy | ci | sim";
 
 fn main() -> ExitCode {
     let verb: Vec<String> = std::env::args().skip(1).collect();
@@ -17,6 +19,8 @@ fn main() -> ExitCode {
     match verb.as_slice() {
         ["tidy"] => tidy(),
         ["ci"] => ci::run(root()),
+        ["sim", args @ ..] if cfg!(debug_assertions) => sim::optimised(args),
+        ["sim", args @ ..] => sim::run(args),
         _ => {
             eprintln!("{USAGE}");
             ExitCode::from(2)

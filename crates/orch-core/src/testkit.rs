@@ -23,6 +23,7 @@ mod harness;
 mod plan;
 mod scenario;
 mod script;
+pub mod sim;
 mod vcs;
 mod vcs_contract;
 mod world;

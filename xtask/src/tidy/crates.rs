@@ -14,7 +14,7 @@ const BELOW: &[(&str, &[&str])] = &[
     ("orch-pty", &["orch-core", "orch-process"]),
     ("orch-runtime", &["orch-core", "orch-process"]),
     ("orch-tmux", &["orch-core", "orch-process"]),
-    ("xtask", &[]),
+    ("xtask", &["orch-core"]),
 ];
 
 /// What would bring a machine into the crate that decides.

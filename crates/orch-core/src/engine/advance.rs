@@ -40,7 +40,7 @@ impl Orchestrator {
             match self.next(pass, task) {
                 Next::Record(record) => self.record(pass, Some(task.clone()), *record),
                 Next::Look(look) => {
-                    if self.eyes.ask(&look) {
+                    if self.eyes.ask(&look, pass.now) {
                         pass.looks.insert(look);
                     }
                     return;

@@ -15,6 +15,8 @@ use crate::state::{Session, State};
 const FRESH: Millis = Millis(2000);
 /// Looks at a worktree in vain before a person is needed.
 const BLIND: u32 = 3;
+/// A look that was not answered for so long is lost: it is asked for again. Longer than any port takes.
+const LOST: Millis = Millis::from_mins(15);
 /// Time between looks in vain.
 const LOOK_AGAIN: Millis = Millis(5000);
 
@@ -23,7 +25,10 @@ const LOOK_AGAIN: Millis = Millis(5000);
 #[derive(Debug, Default)]
 pub(super) struct Eyes {
     pub(super) by_launch: BTreeMap<LaunchId, Eye>,
-    pub(super) asked: BTreeSet<Look>,
+    /// Looks under way, and since when.
+    asked: BTreeMap<Look, AwakeMs>,
+    /// The same, by time.
+    asked_at: BTreeSet<(AwakeMs, Look)>,
     fixes: BTreeSet<TaskId>,
     /// Tasks whose worktree was found to be gone.
     gone: BTreeSet<TaskId>,
@@ -109,12 +114,39 @@ impl Eyes {
     }
 
     /// Notes that a look is wanted; `false` when it is under way already.
-    pub(super) fn ask(&mut self, look: &Look) -> bool {
-        self.asked.insert(look.clone())
+    pub(super) fn ask(&mut self, look: &Look, now: &Now) -> bool {
+        if self.is_asked(look) {
+            return false;
+        }
+        self.asked.insert(look.clone(), now.awake);
+        self.asked_at.insert((now.awake, look.clone()));
+        true
+    }
+
+    pub(super) fn is_asked(&self, look: &Look) -> bool {
+        self.asked.contains_key(look)
     }
 
     pub(super) fn answered(&mut self, look: &Look) {
-        self.asked.remove(look);
+        if let Some(at) = self.asked.remove(look) {
+            self.asked_at.remove(&(at, look.clone()));
+        }
+    }
+
+    /// When the look that is under way longest counts as lost.
+    pub(super) fn lost_at(&self) -> Option<AwakeMs> {
+        self.asked_at.first().map(|(at, _)| *at + LOST)
+    }
+
+    /// The looks that are lost, asked for again.
+    pub(super) fn ask_again(&mut self, now: &Now) -> Vec<Look> {
+        let mut lost = Vec::new();
+        while let Some((_, look)) = self.asked_at.first().filter(|(at, _)| *at + LOST <= now.awake).cloned() {
+            self.answered(&look);
+            self.ask(&look, now);
+            lost.push(look);
+        }
+        lost
     }
 
     pub(super) fn exit_of(&self, session: &Session) -> Option<&(ExitStatus, Vec<String>)> {
@@ -133,7 +165,7 @@ impl Eyes {
 
     /// Whether what a session showed last was looked at, or that was waited for long enough.
     pub(super) fn is_up_to_date(&self, launch: LaunchId, now: &Now) -> bool {
-        let looking = self.asked.contains(&Look::Screen(launch));
+        let looking = self.is_asked(&Look::Screen(launch));
         self.by_launch.get(&launch).is_none_or(|eye| {
             !looking && !eye.sight.dirty || eye.sight.looked_at.is_some_and(|at| now.awake.since(at) >= LOOK_AGAIN)
         })

@@ -292,7 +292,7 @@ impl Orchestrator {
                 true
             }
             Some((_, Next::Look(look))) => {
-                if self.eyes.ask(&look) {
+                if self.eyes.ask(&look, pass.now) {
                     pass.looks.insert(look);
                 }
                 false

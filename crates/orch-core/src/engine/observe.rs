@@ -154,7 +154,7 @@ impl Orchestrator {
             }
             _ => {
                 let look = Look::Work(id.clone());
-                if self.eyes.ask(&look) {
+                if self.eyes.ask(&look, pass.now) {
                     pass.looks.insert(look);
                 }
             }

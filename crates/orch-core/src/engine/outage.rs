@@ -25,7 +25,7 @@ impl Orchestrator {
                 true
             }
             Next::Look(look) => {
-                if self.eyes.ask(&look) {
+                if self.eyes.ask(&look, pass.now) {
                     pass.looks.insert(look);
                 }
                 false

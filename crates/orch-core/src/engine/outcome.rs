@@ -57,7 +57,7 @@ impl Orchestrator {
 
     /// A session that may have ended before its events were listened to is listed once.
     fn watch_new(&mut self, pass: &mut Pass<'_>, launch: LaunchId) {
-        if self.eyes.ask(&Look::Screen(launch)) {
+        if self.eyes.ask(&Look::Screen(launch), pass.now) {
             pass.looks.insert(Look::Screen(launch));
         }
     }

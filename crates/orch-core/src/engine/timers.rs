@@ -81,6 +81,9 @@ impl Orchestrator {
         if let Some(due) = self.eyes.next_timer() {
             soonest.at(due.since(now.awake), "look");
         }
+        if let Some(due) = self.eyes.lost_at() {
+            soonest.at(due.since(now.awake), "look again");
+        }
         soonest
     }
 
@@ -99,7 +102,7 @@ impl Orchestrator {
         let treatment = session.treatment();
         let stirred = self.eyes.opened_at.max(session.launched_at).max(treatment.typed_at.unwrap_or_default());
         let fresh = now.awake.since(stirred) < RESTLESS;
-        let looking = self.eyes.asked.contains(&Look::Screen(session.launch));
+        let looking = self.eyes.is_asked(&Look::Screen(session.launch));
         if let (true, Some(looked)) = (eye.sight.dirty && !looking, eye.sight.looked_at) {
             soonest.awaited_if(fresh, left(limits.screen_interval, looked, now), "screen");
         }
@@ -151,7 +154,7 @@ impl Orchestrator {
     /// Has a task whose pull request is followed advanced when the next look at it is due.
     pub(super) fn wake_for_pull(&mut self, id: &TaskId) {
         let followed = self.state.tasks.get(id).is_some_and(is_followed);
-        if followed && !self.eyes.asked.contains(&Look::Pull(id.clone())) {
+        if followed && !self.eyes.is_asked(&Look::Pull(id.clone())) {
             let due = self.eyes.pull_due_at(id, self.config.limits.pull_interval);
             self.eyes.wake(id, due);
         }

@@ -47,6 +47,7 @@ impl Orchestrator {
         self.eyes.merges_due |= !due.is_empty();
         pass.dirty.extend(due);
         pass.dirty.extend(self.eyes.take_due(pass.now));
+        pass.looks.extend(self.eyes.ask_again(pass.now));
         for task in self.queues.sessions().cloned().collect::<Vec<_>>() {
             self.watch(pass, &task);
             pass.dirty.insert(task);
@@ -63,14 +64,14 @@ impl Orchestrator {
         for task in self.queues.sessions().cloned().collect::<Vec<_>>() {
             let working = self.live(&task).is_some_and(|(_, session)| session.purpose != Purpose::Verify);
             let look = Look::Head(task);
-            if working && self.eyes.ask(&look) {
+            if working && self.eyes.ask(&look, pass.now) {
                 pass.looks.insert(look);
             }
         }
     }
 
     pub(super) fn ask_sessions(&mut self, pass: &mut Pass<'_>) {
-        if self.eyes.ask(&Look::Sessions) {
+        if self.eyes.ask(&Look::Sessions, pass.now) {
             self.eyes.listed_at = Some(pass.now.awake);
             pass.looks.insert(Look::Sessions);
         } else {
@@ -133,7 +134,7 @@ impl Orchestrator {
             pass.dirty.insert(task.clone());
             return;
         }
-        if eye.sight.wants_look(&self.config.limits, pass.now) && self.eyes.ask(&Look::Screen(launch)) {
+        if eye.sight.wants_look(&self.config.limits, pass.now) && self.eyes.ask(&Look::Screen(launch), pass.now) {
             pass.looks.insert(Look::Screen(launch));
         }
         if purpose == Purpose::Verify {
@@ -224,7 +225,7 @@ impl Orchestrator {
 
     fn judge_silence(&mut self, pass: &mut Pass<'_>, task: &TaskId, launch: LaunchId) {
         // What is being looked at just now may end the silence.
-        if self.eyes.asked.contains(&Look::Screen(launch)) {
+        if self.eyes.is_asked(&Look::Screen(launch)) {
             return;
         }
         let (Some(eye), Some((_, session))) = (self.eyes.by_launch.get(&launch), self.live(task)) else { return };

@@ -39,6 +39,11 @@ impl SimClock {
         self.wall = self.wall + span;
     }
 
+    /// Sets wall time forwards or backwards by so many seconds.
+    pub fn set(&mut self, seconds: i64) {
+        self.wall = Timestamp::from_millis(self.wall.as_millis().saturating_add(seconds.saturating_mul(1000)));
+    }
+
     /// Begins a new boot; awake time starts again at zero.
     pub fn reboot(&mut self) {
         self.awake = AwakeMs(0);

@@ -95,6 +95,11 @@ impl MockForge {
         }
     }
 
+    /// Gives a branch that has a pull request a second one, as no forge does.
+    pub fn plant_twin(&self, head: &BranchName) {
+        self.world.lock().plant_twin(head);
+    }
+
     /// Opens a closed pull request again as a person would; does nothing to others, nor when its branch
     /// has a newer one that is not closed.
     pub fn reopen(&self, number: PullNumber) {

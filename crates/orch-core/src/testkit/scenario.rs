@@ -423,7 +423,7 @@ impl Course {
     }
 }
 
-fn seen_event(event: ExecutorEvent) -> Input {
+pub(super) fn seen_event(event: ExecutorEvent) -> Input {
     Input::Seen(match event {
         ExecutorEvent::Output(launch) => Seen::Output(launch),
         ExecutorEvent::Exited(_) | ExecutorEvent::Lost => Seen::Stirred,
@@ -431,7 +431,7 @@ fn seen_event(event: ExecutorEvent) -> Input {
 }
 
 /// The value of a future that does not wait; the mocks' calls never do, but for events that are not there.
-fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
+pub(super) fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => Some(value),
         Poll::Pending => None,
@@ -442,21 +442,22 @@ impl Story {
     /// What was decided about one task, a line each.
     pub fn of(&self, task: &str) -> String {
         let about = |entry: &&Entry| entry.task.as_ref().is_some_and(|id| id.as_str() == task);
-        self.tell(self.journal.iter().filter(about))
+        tell(&self.journal, about)
     }
+}
 
-    fn tell<'e>(&'e self, entries: impl Iterator<Item = &'e Entry>) -> String {
-        let began = self.journal.first().map(|entry| entry.timestamp);
-        let mut text = String::new();
-        for entry in entries {
-            let at = began.map_or(Millis(0), |began| entry.timestamp.since(began));
-            if let Some(line) = line(&entry.record) {
-                let task = entry.task.as_ref().map_or(String::new(), |task| format!("{task} "));
-                text.push_str(&format!("{} {task}{line}\n", clock(at)));
-            }
+/// The records of a journal that are to be told, a line each.
+pub(super) fn tell(journal: &[Entry], told: impl Fn(&&Entry) -> bool) -> String {
+    let Some(began) = journal.first().map(|entry| entry.timestamp) else { return String::new() };
+    let mut text = String::new();
+    for entry in journal.iter().filter(told) {
+        let at = entry.timestamp.since(began);
+        if let Some(line) = line(&entry.record) {
+            let task = entry.task.as_ref().map_or(String::new(), |task| format!("{task} "));
+            text.push_str(&format!("{} {task}{line}\n", clock(at)));
         }
-        text
     }
+    text
 }
 
 /// `hh:mm:ss`.
@@ -492,7 +493,7 @@ fn line(record: &Record) -> Option<String> {
 
 impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.tell(self.journal.iter()))?;
+        f.write_str(&tell(&self.journal, |_| true))?;
         writeln!(f, "{:?}", self.outlook)
     }
 }

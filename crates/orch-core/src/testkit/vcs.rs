@@ -4,6 +4,7 @@ mod graph;
 mod port;
 mod remote;
 mod repository;
+mod rewriting;
 mod sabotage;
 #[cfg(test)]
 mod tests;

@@ -116,6 +116,11 @@ impl World {
         self.lock().clock.suspend(span);
     }
 
+    /// Sets the wall clock forwards or backwards by so many seconds, as a person or a time server does.
+    pub fn set_clock(&self, seconds: i64) {
+        self.lock().clock.set(seconds);
+    }
+
     /// Ends every process and session at once and begins a new boot.
     pub fn reboot(&self) {
         let mut state = self.lock();
@@ -153,6 +158,18 @@ impl World {
     /// Ends a process as if it had failed: exit 1.
     pub fn fail_process(&self, launch: LaunchId) {
         self.lock().fail_process(launch);
+    }
+
+    /// What the world looks like from outside, as text to compare: branches, pull requests, processes and how many there were.
+    pub fn face(&self) -> String {
+        let started = self.lock().sessions.started();
+        let pulls: Vec<String> = self
+            .forge()
+            .pulls()
+            .iter()
+            .map(|pull| format!("{} {:?} {:?} {}", pull.number, pull.state, pull.head_sha, pull.base))
+            .collect();
+        format!("{started} {:?} {pulls:?} {}", self.running(), self.repository().refs())
     }
 
     /// Every call of a port so far, in order.

@@ -87,6 +87,11 @@ impl Sessions {
         self.processes.values().filter(|process| process.leader).map(|process| process.launch).collect()
     }
 
+    /// How many processes were ever started.
+    pub(in crate::testkit) fn started(&self) -> u32 {
+        self.next_pid
+    }
+
     pub(in crate::testkit) fn alive(&self, pid: u32) -> bool {
         self.processes.contains_key(&pid)
     }

@@ -36,7 +36,7 @@ impl Pulls {
 }
 
 impl State {
-    pub(super) fn all_pulls(&mut self) -> Vec<Pull> {
+    pub(in crate::testkit) fn all_pulls(&mut self) -> Vec<Pull> {
         let numbers: Vec<PullNumber> = self.pulls.by_number.keys().copied().collect();
         numbers.into_iter().filter_map(|number| self.see_pull(number).ok()).collect()
     }
@@ -97,6 +97,14 @@ impl State {
 
     pub(super) fn close_pull(&mut self, number: PullNumber) {
         self.turn_pull(number, PullState::Open, PullState::Closed);
+    }
+
+    /// Gives a branch a second pull request, as no forge does.
+    pub(super) fn plant_twin(&mut self, head: &BranchName) {
+        let Some(pull) = self.newest_pull(head) else { return };
+        let number = PullNumber(self.pulls.by_number.last_key_value().map_or(1, |(last, _)| last.0 + 1));
+        let entry = Entry { pull: Pull { number, ..pull }, title: String::new(), body: String::new() };
+        self.pulls.by_number.insert(number, entry);
     }
 
     pub(super) fn reopen_pull(&mut self, number: PullNumber) {
@@ -185,11 +193,12 @@ impl State {
                 pull.merge_sha = Some(base.clone());
             } else {
                 let graph = &self.repo.graph;
-                let merged = merge_trees(&graph.common(base, head), &graph.tree(base), &graph.tree(head));
-                pull.merge_state = match merged {
-                    Err(_) => MergeState::Dirty,
-                    Ok(_) if pull.draft => MergeState::Blocked("it is a draft".to_owned()),
-                    Ok(_) => MergeState::Clean,
+                let conflicts = !graph.contains(base, head)
+                    && merge_trees(&graph.common(base, head), &graph.tree(base), &graph.tree(head)).is_err();
+                pull.merge_state = match conflicts {
+                    true => MergeState::Dirty,
+                    false if pull.draft => MergeState::Blocked("it is a draft".to_owned()),
+                    false => MergeState::Clean,
                 };
             }
         }

@@ -74,8 +74,13 @@ impl Graph {
 
     /// The commit and all that it contains.
     pub(in crate::testkit) fn history(&self, sha: &Sha) -> BTreeSet<Sha> {
-        let (mut seen, mut open) = (BTreeSet::new(), BTreeSet::new());
-        open.extend(self.places.get(sha).copied());
+        self.histories([sha])
+    }
+
+    /// These commits and all that they contain.
+    pub(in crate::testkit) fn histories<'s>(&self, tips: impl IntoIterator<Item = &'s Sha>) -> BTreeSet<Sha> {
+        let mut open: BTreeSet<usize> = tips.into_iter().filter_map(|tip| self.places.get(tip).copied()).collect();
+        let mut seen = BTreeSet::new();
         while let Some(place) = open.pop_last() {
             let commit = &self.commits[place];
             seen.insert(commit.sha.clone());

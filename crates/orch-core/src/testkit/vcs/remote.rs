@@ -46,6 +46,11 @@ impl Remote {
         self.track(branch.clone());
     }
 
+    /// Where the branches at the remote are.
+    pub(in crate::testkit) fn tips(&self) -> impl Iterator<Item = &Sha> {
+        self.tips.values()
+    }
+
     /// Where the tracking branches are.
     pub(super) fn tracked(&self) -> impl Iterator<Item = &Sha> {
         self.tracked.values()

@@ -211,7 +211,7 @@ impl MockRepository {
         self.world.lock().repo.graph.contains(ancestor, descendant)
     }
 
-    fn within<T>(&self, worktree: &Utf8Path, act: impl FnOnce(&mut Worktree) -> T) -> Option<T> {
+    pub(super) fn within<T>(&self, worktree: &Utf8Path, act: impl FnOnce(&mut Worktree) -> T) -> Option<T> {
         self.world.lock().repo.worktrees.get_mut(worktree).map(act)
     }
 }

@@ -1,0 +1,107 @@
+//! Which moves of the status machine happened after which faults and verbs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::plan::{Status, TRANSITIONS};
+
+/// How often each move of the status table happened in a story after each kind of fault and verb.
+#[derive(Debug, Clone, Default)]
+pub struct Coverage {
+    befallen: BTreeSet<&'static str>,
+    cells: BTreeMap<(Status, Status, &'static str), u64>,
+}
+
+/// The columns: faults, then what people say.
+const COLUMNS: [&str; 37] = [
+    "nothing",
+    "unreachable",
+    "refused",
+    "busy",
+    "answer lost",
+    "ignored",
+    "stale",
+    "look lost",
+    "answered twice",
+    "never answered",
+    "crash",
+    "executor dies",
+    "agent killed",
+    "reboot",
+    "sleep",
+    "clock jumps",
+    "base moves",
+    "base conflicts",
+    "merged by hand",
+    "squashed by hand",
+    "closed",
+    "reopened",
+    "branch deleted",
+    "checks fail",
+    "checks run",
+    "changes asked",
+    "pushed by hand",
+    "plan edited",
+    "tidied",
+    "kill",
+    "retry",
+    "publish",
+    "pause",
+    "resume",
+    "skip",
+    "send",
+    "attach",
+];
+
+impl Coverage {
+    pub(super) fn befell(&mut self, what: &'static str) {
+        self.befallen.insert(what);
+    }
+
+    pub(super) fn moved(&mut self, from: Status, to: Status) {
+        if self.befallen.is_empty() {
+            *self.cells.entry((from, to, "nothing")).or_default() += 1;
+        }
+        for what in &self.befallen {
+            *self.cells.entry((from, to, what)).or_default() += 1;
+        }
+    }
+
+    /// Adds what another story covered.
+    pub fn add(&mut self, other: &Self) {
+        for (cell, times) in &other.cells {
+            *self.cells.entry(*cell).or_default() += times;
+        }
+    }
+
+    /// The cells that no story reached: from, to, after what.
+    pub fn empty_cells(&self) -> Vec<(Status, Status, &'static str)> {
+        let rows = TRANSITIONS.iter().map(|row| (row.from, row.to));
+        let cells = rows.flat_map(|(from, to)| COLUMNS.map(|column| (from, to, column)));
+        cells.filter(|cell| !self.cells.contains_key(cell)).collect()
+    }
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, column) in COLUMNS.iter().enumerate() {
+            writeln!(f, "{:>2} {column}", number + 1)?;
+        }
+        write!(f, "{:<22}", "move \\ after")?;
+        for number in 1..=COLUMNS.len() {
+            write!(f, "{number:>7}")?;
+        }
+        writeln!(f)?;
+        for row in TRANSITIONS {
+            write!(f, "{:<22}", format!("{} -> {}", row.from, row.to))?;
+            for column in COLUMNS {
+                match self.cells.get(&(row.from, row.to, column)) {
+                    Some(times) => write!(f, "{times:>7}")?,
+                    None => write!(f, "{:>7}", "-")?,
+                }
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
