@@ -17,6 +17,10 @@ const MOST_LINES: usize = 500;
 
 const LONG: &[Exception] = &[
     except("crates/orch-core/src/engine/watch.rs", "what of a session's life is noticed, signal by signal"),
+    except(
+        "crates/orch-core/src/testkit/sim/stage.rs",
+        "the one queue of a story: what comes after what is read in one place",
+    ),
     except("crates/orch-core/src/state.rs", "the only writer of state: what each record changes is read in one place"),
 ];
 
