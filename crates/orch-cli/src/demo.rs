@@ -43,7 +43,7 @@ impl Demo {
             eprintln!("A repository, a manifest with eight tasks and scripted agents are in {root}.");
             eprintln!("One agent asks, one fails, one falls silent, one commits nothing, one lies, one crashes.\n");
         }
-        let done = drive(workdir.clone(), self.executor, quiet || json).await;
+        let done = Box::pin(drive(workdir.clone(), self.executor, quiet || json)).await;
         let shown = done.and_then(|(exit, ending)| {
             show(&workdir, ending, json)?;
             Ok(exit)

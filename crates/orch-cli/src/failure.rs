@@ -213,6 +213,7 @@ fn of_forge(error: &ForgeError) -> (Exit, Option<String>) {
         ForgeError::Unreachable { .. } | ForgeError::Busy { .. } => {
             (Exit::Failed, Some("trying again may work".to_owned()))
         }
+        ForgeError::Limited { retry_at, .. } => (Exit::Failed, Some(format!("it may be asked again at {retry_at}"))),
         ForgeError::NotFound { .. } | ForgeError::Refused { .. } | ForgeError::Stale { .. } => (Exit::Failed, None),
     }
 }

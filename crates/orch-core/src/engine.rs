@@ -92,7 +92,7 @@ pub struct Step {
     pub looks: Vec<Look>,
     /// Open effects of an earlier process that are performed again: the backends look before they repeat.
     pub redo: Vec<EffectId>,
-    /// For [`Input::User`], and for a [`Seen::Plan`](crate::Seen::Plan): what a person is told.
+    /// For [`Input::User`], and for a [`Seen::Plan`]: what a person is told.
     pub answer: Option<Result<String, Refusal>>,
 }
 
