@@ -127,23 +127,26 @@ fn aliases_and_ignored_settings_of_an_agent_change_nothing() {
 }
 
 #[test]
-fn what_an_agent_configures_runs_nothing_and_needs_a_person() {
+fn what_an_agent_configures_runs_nothing_and_what_could_mislead_needs_a_person() {
+    // The end of the run: merged where orch's own calls override it anyway, a person where they would follow it.
     let cases = [
-        ("core.hooksPath", "git config core.hooksPath \"$out/hooks\""),
-        ("core.fsmonitor", "git config core.fsmonitor \"touch $out/canary\""),
-        ("filter.x.clean", "git config filter.x.clean \"touch $out/canary\"; echo '* filter=x' >.gitattributes"),
-        ("include.path", "git config include.path \"$out/more\""),
+        (0, "core.hooksPath", "git config core.hooksPath \"$out/hooks\""),
+        (0, "core.fsmonitor", "git config core.fsmonitor \"touch $out/canary\""),
+        (3, "filter.x.clean", "git config filter.x.clean \"touch $out/canary\"; echo '* filter=x' >.gitattributes"),
+        (3, "credential.helper", "git config include.path \"$out/more\""),
         (
+            3,
             "credential.helper",
             "for key in credential.helper merge.x.driver diff.external gpg.program remote.origin.receivepack; do\n\
              git config \"$key\" \"touch $out/canary\"; done; echo '* merge=x' >.gitattributes",
         ),
         (
+            0,
             "hooks",
             "common=$(git rev-parse --git-common-dir); mkdir -p \"$common/hooks\"; cp \"$out/hooks/pre-push\" \"$common/hooks/\"",
         ),
     ];
-    for (what, script) in cases {
+    for (exit, what, script) in cases {
         let fleet = Fleet::new(
             &json!({"phases": [{"name": "one", "tasks": [{"id": "t1", "files": ["a.txt", ".gitattributes"]}]}]}),
         );
@@ -154,13 +157,18 @@ fn what_an_agent_configures_runs_nothing_and_needs_a_person() {
             std::fs::write(&path, &touch).expect("a hook");
             std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");
         }
-        fleet.write("out/more", format!("[core]\nfsmonitor = touch {}/out/canary\n", fleet.root).as_bytes());
+        let more = format!(
+            "[core]\nfsmonitor = touch {0}/out/canary\n[credential]\nhelper = !touch {0}/out/canary\n",
+            fleet.root
+        );
+        fleet.write("out/more", more.as_bytes());
         fleet.plan("t1", &format!("work a.txt\nrm -f \"$out/canary\"\n{script}\n"));
-        fleet.orch_exits(&["run", "--until", "merged"], 3);
+        fleet.orch_exits(&["run", "--until", "merged"], exit);
         let journal = fleet.audit();
         let task = journal.task("t1");
         let reason = task.reason.clone().unwrap_or_default();
-        assert!(task.needs_human && reason.to_lowercase().contains(&what.to_lowercase()), "{what}: {reason}");
+        let named = task.needs_human && reason.to_lowercase().contains(&what.to_lowercase());
+        assert_eq!(named, exit == 3, "{what}: {reason}");
         assert_no_canary(&fleet);
     }
 }
