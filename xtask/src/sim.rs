@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use orch_core::testkit::sim::{Coverage, Law, Tale};
 
-const USAGE: &str = "usage: cargo xtask sim [--seeds N] [--first SEED] [--break LAW] [--all] [--whole] [--coverage]";
+const USAGE: &str =
+    "usage: cargo xtask sim [--seeds N] [--first SEED] [--break LAW] [--all] [--whole] [--journal] [--coverage]";
 
 struct Args {
     seeds: u64,
@@ -18,6 +19,8 @@ struct Args {
     all: bool,
     /// Tells the story as it is, not the shortest that breaks the same law.
     whole: bool,
+    /// Prints the story's journal, too.
+    journal: bool,
     coverage: bool,
 }
 
@@ -40,7 +43,11 @@ pub(crate) fn run(args: &[&str]) -> ExitCode {
         (Some(seed), planted) => {
             let tale = Tale::of(seed);
             let tale = if args.whole { tale } else { tale.shrunk(planted) };
-            eprintln!("{}", tale.play_with(planted));
+            let account = tale.play_with(planted);
+            for entry in account.journal.iter().filter(|_| args.journal) {
+                eprintln!("{}", serde_json::to_string(entry).unwrap_or_default());
+            }
+            eprintln!("{account}");
             eprintln!("again: cargo xtask sim --first {seed} --seeds 1{}", again(planted));
             if planted.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
@@ -61,7 +68,8 @@ pub(crate) fn optimised(args: &[&str]) -> ExitCode {
 }
 
 fn parse(args: &[&str]) -> Result<Args, String> {
-    let mut parsed = Args { seeds: 10_000, first: 0, planted: None, all: false, whole: false, coverage: false };
+    let mut parsed =
+        Args { seeds: 10_000, first: 0, planted: None, all: false, whole: false, journal: false, coverage: false };
     let mut rest = args.iter();
     while let Some(flag) = rest.next() {
         let mut value = || rest.next().copied().ok_or(format!("{flag} needs a value"));
@@ -75,6 +83,7 @@ fn parse(args: &[&str]) -> Result<Args, String> {
             }
             "--all" => parsed.all = true,
             "--whole" => parsed.whole = true,
+            "--journal" => parsed.journal = true,
             "--coverage" => parsed.coverage = true,
             other => return Err(format!("{other} is no flag")),
         }

@@ -20,6 +20,7 @@ pub(crate) use outage::{REMOTE, agent, provider_of};
 pub use projection::{EditRefusal, TakenEdit};
 pub use session::Session;
 pub(crate) use session::Treatment;
+pub(crate) use task::WRONG_BRANCH;
 pub use task::{Delay, Plea, RemedyTaken, Setback, TaskState, Typing};
 
 use crate::base::id::{EffectId, TaskId};

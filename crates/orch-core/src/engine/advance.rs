@@ -85,7 +85,7 @@ impl Orchestrator {
             (_, Status::Complete) => self.publish(pass, plan, spec, task),
             (_, Status::PrOpen) => self.follow(pass, plan, spec, task),
             (_, Status::Merged) => self.clear_away(spec, task),
-            (None, Status::Error) if task.publish_again => self.go_on(pass, spec, task),
+            (_, Status::Error) if task.publish_again => self.go_on(pass, spec, task),
             (_, Status::Pending | Status::Blocked | Status::Running | Status::Stuck | Status::Error) => Next::Nothing,
         }
     }

@@ -29,6 +29,8 @@ pub(super) struct Eyes {
     asked: BTreeMap<Look, AwakeMs>,
     /// The same, by time.
     asked_at: BTreeSet<(AwakeMs, Look)>,
+    /// Looks under way that may have been made before something that they are to show.
+    outdated: BTreeSet<Look>,
     fixes: BTreeSet<TaskId>,
     /// Tasks whose worktree was found to be gone.
     gone: BTreeSet<TaskId>,
@@ -133,6 +135,18 @@ impl Eyes {
         }
     }
 
+    /// A look that is under way, if one is, may have been made too early to show what just happened.
+    pub(super) fn outdate(&mut self, look: Look) {
+        if self.is_asked(&look) {
+            self.outdated.insert(look);
+        }
+    }
+
+    /// Whether what was just seen may have been looked at too early.
+    pub(super) fn was_outdated(&mut self, look: &Look) -> bool {
+        self.outdated.remove(look)
+    }
+
     /// When the look that is under way longest counts as lost.
     pub(super) fn lost_at(&self) -> Option<AwakeMs> {
         self.asked_at.first().map(|(at, _)| *at + LOST)
@@ -147,6 +161,10 @@ impl Eyes {
             lost.push(look);
         }
         lost
+    }
+
+    pub(super) fn has_ended(&self, launch: LaunchId) -> bool {
+        self.by_launch.get(&launch).is_some_and(|eye| eye.exit.is_some())
     }
 
     pub(super) fn exit_of(&self, session: &Session) -> Option<&(ExitStatus, Vec<String>)> {

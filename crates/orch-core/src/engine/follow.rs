@@ -52,9 +52,11 @@ impl Orchestrator {
     pub(super) fn publish_rest(&self, pass: &Pass<'_>, plan: &Plan, spec: &TaskSpec, task: &TaskState) -> Option<Next> {
         let seen = self.eyes.pull_of(&spec.id, task.verified.as_ref()?)?;
         let pull = seen.pull.as_ref().filter(|pull| pull.state == PullState::Merged)?;
-        // What was merged into the branch of a predecessor gets into the base with that one.
+        // What was merged into the branch of a predecessor gets into the base with that one, or, where that is
+        // skipped, stays there with it.
         let is_on_its_way = |other: &TaskId, state: &TaskState| {
-            self.branch(other) == Some(&pull.base) && state.status != Status::Merged && !state.skipped
+            let stays = !state.skipped || task.contains.contains_key(other);
+            self.branch(other) == Some(&pull.base) && state.status != Status::Merged && stays
         };
         let on_its_way =
             || pull.base == self.config.base || !self.predecessors_that(&spec.id, is_on_its_way).is_empty();
@@ -106,8 +108,18 @@ impl Orchestrator {
     }
 
     /// Whether orch merges pull requests itself.
-    fn merges(&self) -> bool {
+    pub(super) fn merges(&self) -> bool {
         self.config.auto_merge && self.config.goal == Status::Merged
+    }
+
+    /// Whether a branch already contains work that was skipped later and is not merged: it waits for that one's
+    /// merge, or for the skip to be taken back.
+    pub(super) fn is_on_skipped(&self, id: &TaskId) -> bool {
+        let Some(task) = self.state.tasks.get(id) else { return false };
+        let is_it = |other: &TaskId, state: &TaskState| {
+            state.skipped && state.status != Status::Merged && task.contains.contains_key(other)
+        };
+        !self.predecessors_that(id, is_it).is_empty()
     }
 
     /// The base of a pull request and whether it is a draft: the branch of the only unmerged

@@ -14,7 +14,7 @@ use crate::plan::change::PlanChange;
 use crate::plan::graph::TaskGraph;
 use crate::plan::spec::{Plan, PushMode};
 use crate::ports::{Dirt, EndMode, ExitStatus, Failure, FailureKind, Head, Work};
-use crate::state::{TaskState, agent};
+use crate::state::{TaskState, WRONG_BRANCH, agent};
 
 /// How many lines of output a verdict keeps of what ended well.
 const TAIL: usize = 20;
@@ -98,7 +98,12 @@ impl Orchestrator {
         for session in sessions {
             match self.task_of_launch(session.launch) {
                 Some(task) => {
+                    let ends = session.exit.is_some() && !self.eyes.has_ended(session.launch);
                     self.eyes.note_listed(session.launch, session.exit, session.activity);
+                    if ends {
+                        // What it did last is not seen by a look that was begun before.
+                        self.eyes.outdate(Look::Work(task.clone()));
+                    }
                     pass.dirty.insert(task.clone());
                     self.watch(pass, &task);
                 }
@@ -171,7 +176,13 @@ impl Orchestrator {
 
     /// A worktree was looked at: judges an ended session, or notes how far a live one got.
     fn on_work(&mut self, pass: &mut Pass<'_>, id: &TaskId, work: Result<Work, Failure>) {
-        self.eyes.answered(&Look::Work(id.clone()));
+        let look = Look::Work(id.clone());
+        self.eyes.answered(&look);
+        if self.eyes.was_outdated(&look) {
+            self.eyes.ask(&look, pass.now);
+            pass.looks.insert(look);
+            return;
+        }
         if work.is_ok() {
             self.eyes.note_sight(id);
             pass.dirty.insert(id.clone());
@@ -253,7 +264,7 @@ impl Orchestrator {
             },
             None if !on_branch => {
                 let at = work.branch.as_ref().map_or("no branch".to_owned(), ToString::to_string);
-                ("wrong-branch", Signal::Failed, format!("the worktree is on {at} instead of {branch}"))
+                (WRONG_BRANCH, Signal::Failed, format!("the worktree is on {at} instead of {branch}"))
             }
             None if !work.dirt.is_clean() => ("uncommitted", Signal::Uncommitted, describe_dirt(&work.dirt)),
             None if work.commits.is_empty() => {

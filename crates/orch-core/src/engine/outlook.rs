@@ -179,7 +179,11 @@ impl Orchestrator {
             let behind_task = self.graph.predecessors(id).into_iter().any(|edge| stopped.contains(edge.from()));
             // Whoever holds a slot or a lease by now waits for a person.
             let starts = !task.status.has_begun() || task.status == Status::Error;
+            // What conflicts before it begins waits for a merge, and here nobody but a person makes one.
+            let unmerged = !task.waits_on.is_empty() && (!self.merges() || behind_task);
             let held = task.needs_human
+                || unmerged
+                || task.status == Status::PrOpen && self.merges() && self.is_on_skipped(id)
                 || self.is_paused(task)
                 || starts && (self.is_full() || self.is_leased(plan, spec))
                 || !task.status.has_begun() && (behind_gate || behind_task)

@@ -55,10 +55,26 @@ impl Orchestrator {
             UserVerb::Publish => format!("{id} goes on to be published"),
             UserVerb::Pause => format!("{id} is paused; `orch resume {id}` goes on"),
             UserVerb::Resume => format!("{id} goes on"),
-            UserVerb::Skip => format!("{id} is skipped; others may pass it, `orch retry {id}` undoes it"),
+            UserVerb::Skip => self.skipped_answer(id),
             UserVerb::Send { .. } => format!("typed into {id}"),
             UserVerb::Attach => format!("attached to {id}"),
         })
+    }
+
+    fn skipped_answer(&self, id: &TaskId) -> String {
+        let builds_on =
+            |task: &crate::state::TaskState| task.contains.contains_key(id) && task.status != Status::Merged;
+        let tasks = self.state.tasks.iter().filter(|(other, task)| *other != id && builds_on(task));
+        let behind: Vec<&str> = tasks.map(|(other, _)| other.as_str()).collect();
+        let said = format!("{id} is skipped; others may pass it, `orch retry {id}` undoes it");
+        match behind.as_slice() {
+            [] => said,
+            names => format!(
+                "{said}; built on it already and not merged without it: {}, until its pull request is merged or the \
+                 skip is undone",
+                names.join(", ")
+            ),
+        }
     }
 
     fn launch_of(&self, id: &TaskId) -> Option<crate::base::id::LaunchId> {

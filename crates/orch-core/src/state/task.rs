@@ -12,6 +12,9 @@ use crate::plan::status::Status;
 use crate::ports::Failure;
 use crate::ports::{Commit, Fingerprint, Key, Nested, Prepared, Pull, PullState, SessionInput};
 
+/// The rule of a verdict on an agent that ended on another branch, or on none.
+pub(crate) const WRONG_BRANCH: &str = "wrong-branch";
+
 /// A session that still prints this long after its launch got somewhere: an earlier end is one more
 /// relaunch in vain.
 const STEADY: Millis = Millis::from_mins(10);
@@ -325,8 +328,8 @@ impl TaskState {
         if let (Some(exit), Some(session)) = (evidence.exit, &mut self.session) {
             session.ended = Some(exit);
             session.teardown = true;
-            // Seen clean after its end: there is nothing to save.
-            session.saved |= evidence.head.is_some() && evidence.dirt.is_none();
+            // Seen clean after its end there is nothing to save, but for commits that are on no branch of the task.
+            session.saved |= evidence.head.is_some() && evidence.dirt.is_none() && verdict.rule != WRONG_BRANCH;
         }
         if let Some(pull) = &evidence.pull {
             self.pull = Some(pull.clone());

@@ -171,6 +171,7 @@ async fn run<H: VcsHarness>(harness: &H, only: Option<&str>) -> Result<Report, C
         publishing::contains_follows_history,
         removing::remove_refuses_uncommitted_work,
         removing::remove_refuses_commits_that_are_nowhere_else,
+        removing::remove_keeps_a_branch_whose_worktree_is_gone,
         removing::remove_leaves_commits_to_the_branch_that_stays,
         removing::remove_after_the_push,
         removing::remove_discards_when_told,

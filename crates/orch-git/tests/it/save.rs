@@ -61,6 +61,11 @@ async fn comes_back(lab: &Lab, id: &str) -> Saved {
     saved
 }
 
+#[test]
+fn the_readme_gives_the_script_that_restores() {
+    assert!(include_str!("../../../../README.md").contains(&format!("```sh\n{RESTORE}```\n")));
+}
+
 #[tokio::test]
 async fn nothing_uncommitted_is_nothing_to_save() {
     let lab = Lab::new().await;

@@ -281,7 +281,7 @@ fn every_broken_vcs_is_found() {
     RemembersRemoteTips: remote_tips_are_as_the_remote_has_them, 1 in all
     TakesCommitsForTrees: trees_are_equal_where_files_are, 2 in all
     MergesOverConflicts: merged_tree_tells_conflicts, 1 in all
-    RemoveDiscards: remove_refuses_uncommitted_work, 3 in all
+    RemoveDiscards: remove_refuses_uncommitted_work, 4 in all
     RemoveDropsSaved: saved_work_outlives_its_worktree, 1 in all
     ");
 }

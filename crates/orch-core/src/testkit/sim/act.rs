@@ -5,7 +5,6 @@ use camino::Utf8Path;
 use super::ledger::Ledger;
 use crate::base::id::{BranchName, Sha};
 use crate::base::time::Millis;
-use crate::ports::LaunchSpec;
 use crate::testkit::script::{Script, Step};
 use crate::testkit::world::World;
 
@@ -98,10 +97,7 @@ impl Act {
             }
             Self::CommitsElsewhere => begun.step(hand.step(Hand::switch)).step(commits),
             Self::Detaches => begun.step(commits).step(Step::act(|world, spec| world.repository().detach(&spec.cwd))),
-            Self::DeletesItsWorktree => {
-                let delete = |world: &World, spec: &LaunchSpec| world.repository().delete_worktree(&spec.cwd);
-                begun.step(commits).step(Step::act(delete))
-            }
+            Self::DeletesItsWorktree => begun.step(commits).step(hand.step(Hand::delete_worktree)),
             Self::Fails => begun.print("\nerror: no").exit(1),
             Self::FailsHalfway => begun.step(commits).step(hand.leaves("half.txt")).exit(1),
             Self::DoesNothing => begun,
@@ -174,7 +170,7 @@ impl Hand {
 
     fn keep(&self, sha: Option<Sha>, task: &str) {
         if let Some(sha) = sha {
-            self.ledger.open().work.insert(sha, task.to_owned());
+            self.ledger.open().work.insert(sha, (task.to_owned(), self.number));
         }
     }
 
@@ -185,7 +181,7 @@ impl Hand {
         self.ledger
             .open()
             .work
-            .retain(|sha, of| of != task || !repository.contains(sha, old) || repository.contains(sha, new));
+            .retain(|sha, (of, _)| of != task || !repository.contains(sha, old) || repository.contains(sha, new));
     }
 
     /// Takes the base in where that does not merge by itself, as agents do that were told of a conflict, and commits.
@@ -247,6 +243,24 @@ impl Hand {
         let old = repository.head(cwd);
         let new = repository.take_back(cwd);
         self.drop(world, old.as_ref(), new.as_ref(), task);
+    }
+
+    /// What was committed on no branch is gone with the worktree: the agent's own doing.
+    fn delete_worktree(&self, world: &World, cwd: &Utf8Path, task: &str) {
+        let repository = world.repository();
+        repository.delete_worktree(cwd);
+        let mut pages = self.ledger.open();
+        let own: Vec<Sha> = pages
+            .work
+            .iter()
+            .filter(|(_, (of, n))| of == task && *n == self.number)
+            .map(|(sha, _)| sha.clone())
+            .collect();
+        for sha in own {
+            if repository.unreachable(std::iter::once(&sha)).is_some() {
+                pages.work.remove(&sha);
+            }
+        }
     }
 
     fn switch(&self, world: &World, cwd: &Utf8Path, task: &str) {

@@ -13,7 +13,7 @@ use crate::heal::Limits;
 use crate::journal::{Effect, Entry, Outcome, Purpose, Record, StatusRecord, UserVerb};
 use crate::plan::{Plan, Status, transition};
 use crate::ports::{Pull, PullState};
-use crate::state::{Session, State};
+use crate::state::{Session, State, TaskState};
 use crate::testkit::world::World;
 
 wire_enum!(
@@ -368,7 +368,7 @@ impl Laws {
     fn check_reachable(&mut self) {
         let pages = self.ledger.open();
         let lost = self.world.repository().unreachable(pages.work.keys());
-        let lost = lost.and_then(|sha| Some((pages.work.get(&sha)?.clone(), sha)));
+        let lost = lost.and_then(|sha| Some((pages.work.get(&sha)?.0.clone(), sha)));
         drop(pages);
         if let Some((task, sha)) = lost {
             self.breaches(Law::Reachable, true, || format!("{sha} of {task} is reachable from nothing"));
@@ -432,8 +432,12 @@ impl Laws {
         let same = format!("{:?}", self.shadow) == format!("{state:?}");
         self.breaches(Law::Fold, !same, || "the state is not the fold of the journal".to_owned());
         self.check_reachable();
-        let told =
-            state.paused || state.tasks.values().any(|task| task.paused || task.needs_human && task.reason.is_some());
+        let names = |task: &TaskState| task.needs_human || !task.waits_on.is_empty();
+        // Who skips is told what is built on it already.
+        let is_skipped = |id: &TaskId| state.tasks.get(id).is_some_and(|task| task.skipped);
+        let on_skipped = |task: &TaskState| task.status == Status::PrOpen && task.contains.keys().any(is_skipped);
+        let tells = |task: &TaskState| task.paused || names(task) && task.reason.is_some() || on_skipped(task);
+        let told = state.paused || state.tasks.values().any(tells);
         self.breaches(Law::Ends, outlook == Outlook::NeedsPerson && !told, || {
             "nobody is told why it stopped".to_owned()
         });

@@ -11,8 +11,8 @@ pub(super) struct Ledger(Arc<Mutex<Pages>>);
 
 #[derive(Default)]
 pub(super) struct Pages {
-    /// Commits of agents that they did not take back themselves, with the task.
-    pub(super) work: BTreeMap<Sha, String>,
+    /// Commits of agents that they did not take back themselves, with the task and the number of the launch.
+    pub(super) work: BTreeMap<Sha, (String, usize)>,
     /// Commits whose files a verify command agreed to.
     pub(super) verified: BTreeSet<Sha>,
     /// The launches of each task's agent, in order.

@@ -19,9 +19,12 @@ impl Model<'_> {
         self.plan.settings.max_parallel as usize
     }
 
-    /// How many tasks hold a slot: those with an attempt open that no person is awaited for.
+    /// How many tasks hold a slot: those with an attempt open that wait neither for a person nor, with nothing of
+    /// theirs going on, for the end of an outage.
     pub(super) fn slots(&self) -> usize {
-        self.state.tasks.values().filter(|task| task.status.is_open() && !task.needs_human).count()
+        let rests = |task: &TaskState| task.parked.is_some() && task.session.is_none() && task.open.is_none();
+        let holds = |task: &&TaskState| task.status.is_open() && !task.needs_human && !rests(task);
+        self.state.tasks.values().filter(holds).count()
     }
 
     pub(super) fn is_full(&self) -> bool {

@@ -245,7 +245,7 @@ impl<'t> Stage<'t> {
             .map(|records| self.journal.len() + 1 + usize::try_from(records).unwrap_or(usize::MAX));
         let mut life = Life { engine, ports, budget };
         let step = life.engine.start(&self.world.now());
-        self.inputs_of_start(fresh);
+        self.inputs_of_start(&life, fresh);
         if self.commit(&mut life, step).is_err() {
             self.die(life);
             return self.begin();
@@ -253,11 +253,20 @@ impl<'t> Stage<'t> {
         Some(life)
     }
 
-    fn inputs_of_start(&mut self, fresh: bool) {
+    fn inputs_of_start(&mut self, life: &Life, fresh: bool) {
         let mut inputs = Vec::new();
-        if fresh {
-            let (plan, why) = (Box::new(self.given_plan()), "the first plan".to_owned());
-            inputs.push(Input::Seen(Seen::Plan { plan, states: Vec::new(), why }));
+        // An edit that the orchestrator before did not live to take in is seen by this one.
+        let given = self.given_plan();
+        let why = if fresh { Ok(Some("the first plan".to_owned())) } else { life.engine.state().edit(&given, true) };
+        match (why, &life.engine.state().plan) {
+            (Ok(Some(why)), _) => {
+                inputs.push(Input::Seen(Seen::Plan { plan: Box::new(given), states: Vec::new(), why }));
+            }
+            (Err(_), Some(plan)) => {
+                self.plan = plan.clone();
+                self.laws.plan_changed(self.plan.clone());
+            }
+            (Ok(None) | Err(_), _) => {}
         }
         inputs.push(Input::Tick);
         for (task, verb) in std::mem::take(&mut self.unheard) {

@@ -23,10 +23,17 @@ fn stories_break_no_law_two() {
 #[test]
 fn what_was_mended_stays_mended() {
     play([
-        // Never two pull requests, merged at an old head, merged elsewhere.
+        // Never two pull requests; merged at an old head, and merged elsewhere.
         0, 27, 38, 43, 195, // A look that is never answered.
         14, 42, 44, // A clock above a dialog.
-        21, 50, 51,
+        21, 50, 51, // A look that was begun before the agent's last deed.
+        131, 1473, 1027, 1287, // What was merged into the branch of a task that is skipped then.
+        1438, 2476, // A retry of published work whose verify command could not be ended.
+        416,  // Work that conflicts before it begins, where nobody merges.
+        1905, 1941, 2234, // What is built on work that is skipped then.
+        2707, 8072, // What waits for the end of an outage holds no slot.
+        4734, 9947, // What an agent committed on no branch and deleted itself.
+        1374, 1700,
     ]);
 }
 

@@ -307,10 +307,14 @@ impl Repo {
     }
 
     fn remove(&mut self, spec: &RemoveSpec) -> Result<(), VcsError> {
+        let refuse = |what: &str| VcsError::Unsafe { worktree: spec.worktree.clone(), what: what.to_owned() };
+        let branch = self.local.get(&spec.branch).filter(|_| spec.delete_branch && !spec.discard);
+        if branch.is_some_and(|tip| !self.kept(tip, false)) {
+            return Err(refuse("commits that are nowhere else"));
+        }
         if let Some(worktree) = self.worktrees.get(&spec.worktree)
             && !spec.discard
         {
-            let refuse = |what: &str| VcsError::Unsafe { worktree: spec.worktree.clone(), what: what.to_owned() };
             if !worktree.dirt(&self.graph.tree(&worktree.head)).is_clean() {
                 return Err(refuse("something uncommitted"));
             }

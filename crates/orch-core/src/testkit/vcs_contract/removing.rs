@@ -30,6 +30,20 @@ pub(super) async fn remove_refuses_commits_that_are_nowhere_else<H: VcsHarness>(
     HOLDS
 }
 
+pub(super) async fn remove_keeps_a_branch_whose_worktree_is_gone<H: VcsHarness>(h: &H) -> CaseResult {
+    let vcs = h.fresh().await;
+    let desk = desk(h, &vcs, "t1").await?;
+    let sha = commits(h, &desk, "one", &[("src/a.txt", "1\n")]).await;
+    vcs.remove(&RemoveSpec { delete_branch: false, ..desk.remove_spec(false) }).await?;
+    ensure_matches!(
+        vcs.remove(&desk.remove_spec(false)).await,
+        Err(VcsError::Unsafe { .. }),
+        "remove of a branch with unpushed work"
+    );
+    ensure_eq!(h.resolve("refs/heads/task/t1").await, Some(sha), "the branch");
+    HOLDS
+}
+
 pub(super) async fn remove_leaves_commits_to_the_branch_that_stays<H: VcsHarness>(h: &H) -> CaseResult {
     let vcs = h.fresh().await;
     let desk = desk(h, &vcs, "t1").await?;
