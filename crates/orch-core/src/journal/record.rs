@@ -300,3 +300,19 @@ pub enum UserVerb {
     /// A person attached to its session.
     Attach,
 }
+
+impl UserVerb {
+    /// The verb's name, as in the journal.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Kill => "kill",
+            Self::Retry => "retry",
+            Self::Publish => "publish",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Skip => "skip",
+            Self::Send { .. } => "send",
+            Self::Attach => "attach",
+        }
+    }
+}

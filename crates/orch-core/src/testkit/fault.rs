@@ -35,6 +35,32 @@ pub enum Operation {
     DeleteBranch,
 }
 
+impl Operation {
+    /// The calls whose failures the engine must live with.
+    pub const FALLIBLE: [Self; 20] = [
+        Self::Launch,
+        Self::List,
+        Self::Look,
+        Self::Input,
+        Self::End,
+        Self::Forget,
+        Self::BaseTip,
+        Self::Prepare,
+        Self::Work,
+        Self::Save,
+        Self::Commit,
+        Self::Sync,
+        Self::Push,
+        Self::RemoteTip,
+        Self::Contains,
+        Self::Remove,
+        Self::Open,
+        Self::Find,
+        Self::Update,
+        Self::Merge,
+    ];
+}
+
 /// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {

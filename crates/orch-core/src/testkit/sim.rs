@@ -18,20 +18,23 @@
 //! assert!(account.breach.is_none(), "{account}");
 //! ```
 
+mod account;
 mod act;
+mod cast;
 mod coverage;
 mod dice;
 mod happening;
 mod laws;
 mod ledger;
 mod model;
+mod planted;
 mod shrink;
 mod stage;
 mod tale;
 
+pub use account::Account;
 pub use coverage::Coverage;
 pub use laws::{Breach, Law};
-pub use stage::Account;
 pub use tale::Tale;
 
 #[cfg(test)]

@@ -98,14 +98,9 @@ fn of_verdict(verdict: &Verdict) -> String {
 
 fn of_user(verb: &UserVerb) -> String {
     let said = match verb {
-        UserVerb::Kill => "kill",
-        UserVerb::Retry => "retry",
-        UserVerb::Pause => "pause",
         UserVerb::Publish => "go on with what is verified",
-        UserVerb::Resume => "resume",
-        UserVerb::Skip => "skip",
-        UserVerb::Attach => "attach",
         UserVerb::Send { text } => return format!("a person says send: {}", shown(text)),
+        other => other.name(),
     };
     format!("a person says {said}")
 }

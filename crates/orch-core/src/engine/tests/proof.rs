@@ -7,7 +7,7 @@ use crate::base::id::{BranchName, LaunchId, Seq, Sha, TaskId};
 use crate::engine::Outlook;
 use crate::engine::dispatch::{holds_slot, meets, reached};
 use crate::journal::effect::Effect;
-use crate::journal::record::{Entry, Record, StatusRecord, UserVerb};
+use crate::journal::record::{Entry, Record, StatusRecord};
 use crate::plan::graph::TaskGraph;
 use crate::plan::spec::{Plan, SameFile};
 use crate::plan::status::{Status, transition};
@@ -250,23 +250,10 @@ fn every_signal_effect_and_verb_happens() {
             match entry.record {
                 Record::Remedy { signal, .. } => _ = signals.remove(signal.as_str()),
                 Record::Effect { effect } => _ = effects.remove(effect.name()),
-                Record::User { verb } => _ = verbs.remove(verb_name(&verb)),
+                Record::User { verb } => _ = verbs.remove(verb.name()),
                 _ => {}
             }
         }
     }
     assert_eq!((signals, effects, verbs), Default::default(), "no scenario comes by these");
-}
-
-fn verb_name(verb: &UserVerb) -> &'static str {
-    match verb {
-        UserVerb::Kill => "kill",
-        UserVerb::Retry => "retry",
-        UserVerb::Publish => "publish",
-        UserVerb::Pause => "pause",
-        UserVerb::Resume => "resume",
-        UserVerb::Skip => "skip",
-        UserVerb::Send { .. } => "send",
-        UserVerb::Attach => "attach",
-    }
 }

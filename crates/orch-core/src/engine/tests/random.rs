@@ -118,29 +118,6 @@ const WEATHER: [Weather; 10] = [
     Weather::SomeonePushes,
 ];
 
-const OPERATIONS: [Operation; 20] = [
-    Operation::Launch,
-    Operation::List,
-    Operation::Look,
-    Operation::Input,
-    Operation::End,
-    Operation::Forget,
-    Operation::BaseTip,
-    Operation::Prepare,
-    Operation::Work,
-    Operation::Save,
-    Operation::Commit,
-    Operation::Sync,
-    Operation::Push,
-    Operation::RemoteTip,
-    Operation::Contains,
-    Operation::Remove,
-    Operation::Open,
-    Operation::Find,
-    Operation::Update,
-    Operation::Merge,
-];
-
 /// What no clock decides: a crash loses marks of life of up to a heartbeat, so silence is measured longer.
 fn is_prompt(act: Act) -> bool {
     !matches!(act, Act::Hangs | Act::HangsDeaf | Act::WorksDeaf)
@@ -189,14 +166,16 @@ fn verbs() -> impl Strategy<Value = UserVerb> {
 
 fn faults() -> impl Strategy<Value = (u64, Operation, usize, Failure)> {
     let failures = vec![Failure::Unreachable, Failure::Refused, Failure::AnswerLost, Failure::Ignored, Failure::Stale];
-    (0_u64..30, select(&OPERATIONS[..]), 1_usize..4, select(failures)).prop_map(|(at, operation, times, failure)| {
-        let possible = match (operation, failure) {
-            (Operation::Input, _) | (Operation::End, Failure::Ignored) => failure,
-            (_, Failure::Ignored | Failure::Stale) => Failure::Unreachable,
-            (_, failure) => failure,
-        };
-        (at, operation, times, possible)
-    })
+    (0_u64..30, select(&Operation::FALLIBLE[..]), 1_usize..4, select(failures)).prop_map(
+        |(at, operation, times, failure)| {
+            let possible = match (operation, failure) {
+                (Operation::Input, _) | (Operation::End, Failure::Ignored) => failure,
+                (_, Failure::Ignored | Failure::Stale) => Failure::Unreachable,
+                (_, failure) => failure,
+            };
+            (at, operation, times, possible)
+        },
+    )
 }
 
 /// Tales of agents that act in these ways, with at most so much said and so much trouble.

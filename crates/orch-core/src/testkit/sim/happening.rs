@@ -45,7 +45,7 @@ impl Happening {
     /// Its kind, for the table of what was covered.
     pub(super) fn label(&self) -> &'static str {
         match self {
-            Self::Said(_, verb) => verb_label(verb),
+            Self::Said(_, verb) => verb.name(),
             Self::Fails(_, _, Failure::Unreachable) => "unreachable",
             Self::Fails(_, _, Failure::Refused) => "refused",
             Self::Fails(_, _, Failure::AnswerLost) => "answer lost",
@@ -180,18 +180,5 @@ impl Happening {
             _ => return None,
         }
         Some(plan)
-    }
-}
-
-pub(super) fn verb_label(verb: &UserVerb) -> &'static str {
-    match verb {
-        UserVerb::Kill => "kill",
-        UserVerb::Retry => "retry",
-        UserVerb::Publish => "publish",
-        UserVerb::Pause => "pause",
-        UserVerb::Resume => "resume",
-        UserVerb::Skip => "skip",
-        UserVerb::Send { .. } => "send",
-        UserVerb::Attach => "attach",
     }
 }

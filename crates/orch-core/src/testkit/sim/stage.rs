@@ -1,27 +1,30 @@
 //! Plays a tale: one queue of things to come, by time; the orchestrator lives and dies in between.
 
+mod events;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 use std::sync::Arc;
 
-use super::act::{Act, main, secs};
+use super::account::Account;
+use super::act::{main, secs};
+use super::cast::cast;
 use super::coverage::Coverage;
 use super::dice::Dice;
-use super::happening::{Happening, verb_label};
-use super::laws::{Breach, Law, Laws};
+use super::happening::Happening;
+use super::laws::{Law, Laws};
 use super::ledger::Ledger;
+use super::planted::{self, Hasty, lie_of_merges};
 use super::tale::{Pace, TIDIES, Tale, delays};
 use crate::agents::AgentProfile;
-use crate::base::{EffectId, LaunchId, Layout, Millis, TaskId, Timestamp};
+use crate::base::{EffectId, LaunchId, Layout, Millis, TaskId};
 use crate::engine::{Config, Input, LookPlan, Orchestrator, Outlook, Ports, Refusal, Seen, Step};
-use crate::heal::{Case, Decision, DefaultPolicy, HealPolicy, Limits, Remedy};
+use crate::heal::{DefaultPolicy, HealPolicy, Limits};
 use crate::journal::{Effect, Entry, Outcome, Purpose, Record, UserVerb};
-use crate::plan::{ExecutorKind, Plan, SameFile, Status};
-use crate::ports::{Check, CheckState, LaunchSpec, PullState};
+use crate::plan::{ExecutorKind, Plan, Status};
+use crate::ports::LaunchSpec;
 use crate::state::State;
 use crate::testkit::fault::{Failure, Operation};
-use crate::testkit::scenario::{ready, seen_event, tell};
-use crate::testkit::script::Script;
+use crate::testkit::scenario::{ready, seen_event};
 use crate::testkit::world::World;
 
 /// By then every run has ended: what waits for a limit waits a day at most, what is silent is ended in hours.
@@ -30,32 +33,6 @@ const END: Millis = Millis::from_mins(70 * 60);
 const MOST_RECORDS: usize = 20_000;
 /// More inputs than this without a moment passing are a loop.
 const SPINS: u32 = 20_000;
-
-/// What came of a tale.
-pub struct Account {
-    tale: Tale,
-    /// The journal.
-    pub journal: Vec<Entry>,
-    /// How it stood at the end.
-    pub outlook: Outlook,
-    /// The first breach of a law.
-    pub breach: Option<Breach>,
-    /// How often the orchestrator was killed.
-    pub crashes: u32,
-    /// Which moves of the status machine happened after which faults and verbs.
-    pub coverage: Coverage,
-}
-
-impl fmt::Display for Account {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.tale, tell(&self.journal, |_| true))?;
-        writeln!(f, "{:?} after {} records, killed {} times", self.outlook, self.journal.len(), self.crashes)?;
-        match &self.breach {
-            Some(breach) => writeln!(f, "{breach}"),
-            None => Ok(()),
-        }
-    }
-}
 
 /// Something to come.
 enum Due {
@@ -207,29 +184,6 @@ impl<'t> Stage<'t> {
         }
     }
 
-    /// The plan that the engine is given.
-    fn given_plan(&self) -> Plan {
-        let mut plan = self.plan.clone();
-        match self.planted {
-            Some(Law::Overlap) => plan.settings.same_file = SameFile::Explicit,
-            Some(Law::Order) => {
-                if let Some(task) = plan.tasks.iter_mut().rev().find(|task| !task.depends_on.is_empty()) {
-                    task.depends_on.pop();
-                }
-            }
-            Some(Law::Fair) => {
-                let ids: Vec<TaskId> = plan.tasks.iter().map(|task| task.id.clone()).collect();
-                if let Some((last, before)) = ids.split_last()
-                    && let Some(task) = plan.tasks.iter_mut().find(|task| task.id == *last)
-                {
-                    task.depends_on = before.to_vec();
-                }
-            }
-            _ => {}
-        }
-        plan
-    }
-
     fn begin(&mut self) -> Option<Life> {
         let state = State::fold(&self.journal);
         let fresh = state.plan.is_none();
@@ -256,7 +210,7 @@ impl<'t> Stage<'t> {
     fn inputs_of_start(&mut self, life: &Life, fresh: bool) {
         let mut inputs = Vec::new();
         // An edit that the orchestrator before did not live to take in is seen by this one.
-        let given = self.given_plan();
+        let given = planted::plan(self.planted, &self.plan);
         let why = if fresh { Ok(Some("the first plan".to_owned())) } else { life.engine.state().edit(&given, true) };
         match (why, &life.engine.state().plan) {
             (Ok(Some(why)), _) => {
@@ -361,7 +315,7 @@ impl<'t> Stage<'t> {
         is_late
             || self.laws.breach.is_some()
             || !more && outlook == Outlook::Goal
-            || !more && outlook == Outlook::NeedsPerson && self.tidied_at == self.journal.len()
+            || !more && (outlook == Outlook::NeedsPerson || named) && self.tidied_at == self.journal.len()
     }
 
     /// Lets time pass to whatever comes first.
@@ -434,85 +388,13 @@ impl<'t> Stage<'t> {
         }
     }
 
-    fn happen(&mut self, life: &mut Life, happening: &Happening) -> Result<(), Over> {
-        self.coverage.befell(happening.label());
-        self.laws.world_changed();
-        match happening {
-            Happening::Said(number, verb) => {
-                let task = number.map(|number| self.plan.tasks[number % self.plan.tasks.len()].id.clone());
-                self.feed(life, Input::User { task, verb: verb.clone() })
-            }
-            Happening::Crash => Err(Over::Crashed),
-            Happening::MachineReboots => {
-                self.world.reboot();
-                Err(Over::Crashed)
-            }
-            Happening::MachineSleeps(span) => {
-                self.world.suspend(*span);
-                self.elapsed = Millis(self.elapsed.0 + span.0);
-                Ok(())
-            }
-            Happening::Tidies => self.tidy(life),
-            Happening::TaskIsAdded | Happening::TaskIsEdited(_) | Happening::TaskIsRemoved(_) => {
-                self.edits += 1;
-                let Some(edited) = happening.edit(&self.plan, self.edits) else { return Ok(()) };
-                let old = std::mem::replace(&mut self.plan, edited);
-                let given = self.given_plan();
-                let Ok(Some(why)) = life.engine.state().edit(&given, true) else {
-                    self.plan = old;
-                    return Ok(());
-                };
-                self.laws.plan_changed(self.plan.clone());
-                self.feed(life, Input::Seen(Seen::Plan { plan: Box::new(given), states: Vec::new(), why }))
-            }
-            _ => {
-                happening.befall(&self.world, &self.plan);
-                Ok(())
-            }
-        }
-    }
-
-    /// A person goes through everything that waits for people.
-    fn tidy(&mut self, life: &mut Life) -> Result<(), Over> {
-        let before = self.journal.len();
-        let forge = self.world.forge();
-        for pull in forge.pulls().into_iter().filter(|pull| pull.state == PullState::Open) {
-            if !pull.check_runs.is_empty() {
-                forge.set_checks(pull.number, [Check::new("lint", CheckState::Passed)]);
-            }
-            forge.request_changes(pull.number, None);
-            if !self.tale.rules.auto_merge && pull.base == main() {
-                forge.merge_by_person(pull.number, self.tale.rules.merge_method);
-            }
-        }
-        let mut words: Vec<(Option<TaskId>, UserVerb)> = Vec::new();
-        if life.engine.state().paused {
-            words.push((None, UserVerb::Resume));
-        }
-        for (id, task) in &life.engine.state().tasks {
-            if task.paused {
-                words.push((Some(id.clone()), UserVerb::Resume));
-            }
-            if task.needs_human && self.retries_left > 0 {
-                words.push((Some(id.clone()), UserVerb::Retry));
-            }
-        }
-        self.retries_left = self.retries_left.saturating_sub(1);
-        let said = !words.is_empty();
-        for (task, verb) in words {
-            self.feed(life, Input::User { task, verb })?;
-        }
-        self.tidied_at = if said || self.journal.len() != before { usize::MAX } else { before };
-        Ok(())
-    }
-
     fn feed(&mut self, life: &mut Life, input: Input) -> Result<(), Over> {
         let said = match &input {
             Input::User { task, verb } => Some((task.clone(), verb.clone())),
             _ => None,
         };
         if let Some((task, verb)) = &said {
-            self.coverage.befell(verb_label(verb));
+            self.coverage.befell(verb.name());
             self.laws.world_changed();
             if self.planted == Some(Law::Verbs) {
                 self.laws.said(task.as_ref(), verb, &Ok("it is done".to_owned()), life.engine.state(), self.elapsed);
@@ -597,57 +479,5 @@ impl<'t> Stage<'t> {
         }
         self.laws.performed(id, effect, &outcome);
         (outcome, late)
-    }
-}
-
-/// Says of every open pull request that it is merged.
-fn lie_of_merges(input: &mut Input) {
-    if let Input::Seen(Seen::Pull { seen: Ok(seen), .. }) = input
-        && let Some(pull) = &mut seen.pull
-        && pull.state == PullState::Open
-    {
-        pull.state = PullState::Merged;
-        pull.merge_sha.clone_from(&pull.head_sha);
-        (seen.head_in_base, seen.merge_in_base) = (true, true);
-    }
-}
-
-fn cast(tale: &Tale, ledger: &Ledger, planted: Option<Law>, spec: &LaunchSpec) -> Script {
-    let task = spec.env.get("ORCH_TASK_ID").map_or("", String::as_str);
-    let part = tale.parts.iter().find(|part| part.name == task);
-    let acts = part.map_or(&[][..], |part| &part.acts);
-    let act_of = |number: usize| acts.get(number.min(acts.len().saturating_sub(1))).copied().unwrap_or(Act::Works);
-    if spec.name.starts_with("verify-") {
-        if planted == Some(Law::Verified) {
-            return Script::new();
-        }
-        let launches = ledger.open().launches.get(task).map_or(0, Vec::len);
-        return act_of(launches.saturating_sub(1)).verifies(ledger);
-    }
-    let number = ledger.number(task, spec.launch);
-    // A set of files may be a pattern: the agent's own file lies in it.
-    let own = match part.and_then(|part| part.files.first()) {
-        Some(file) if file.ends_with('/') => format!("{file}{task}.rs"),
-        Some(file) if file.contains('*') => file.replace('*', task),
-        Some(file) => (*file).to_owned(),
-        None => format!("{task}.txt"),
-    };
-    act_of(number).script(&own, number, ledger)
-}
-
-/// A policy that never waits.
-struct Hasty;
-
-impl HealPolicy for Hasty {
-    fn name(&self) -> &'static str {
-        "hasty"
-    }
-
-    fn decide(&self, case: &Case, limits: &Limits, now: Timestamp) -> Decision {
-        let mut decision = DefaultPolicy.decide(case, limits, now);
-        if let Remedy::Wait { at } | Remedy::Restart { at } | Remedy::Rework { at } = &mut decision.remedy {
-            *at = now;
-        }
-        decision
     }
 }

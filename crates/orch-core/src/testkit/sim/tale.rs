@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use super::account::Account;
 use super::act::{Act, mins, secs};
 use super::dice::Dice;
 use super::happening::Happening;
 use super::laws::{Breach, Law};
-use super::stage::{Account, Stage};
+use super::stage::Stage;
 use crate::base::time::Millis;
 use crate::journal::record::UserVerb;
 use crate::plan::spec::{Gate, Plan, PushMode, SameFile};
@@ -67,29 +68,6 @@ pub(super) enum Pace {
 }
 
 const FILES: [&str; 6] = ["a.txt", "b.txt", "c.txt", "src/", "src/lib.rs", "docs/*.md"];
-
-const OPERATIONS: [Operation; 20] = [
-    Operation::Launch,
-    Operation::List,
-    Operation::Look,
-    Operation::Input,
-    Operation::End,
-    Operation::Forget,
-    Operation::BaseTip,
-    Operation::Prepare,
-    Operation::Work,
-    Operation::Save,
-    Operation::Commit,
-    Operation::Sync,
-    Operation::Push,
-    Operation::RemoteTip,
-    Operation::Contains,
-    Operation::Remove,
-    Operation::Open,
-    Operation::Find,
-    Operation::Update,
-    Operation::Merge,
-];
 
 /// From when on a person looks after what waits for people, and how often.
 pub(super) const TIDIES: (Millis, Millis, u64) = (Millis::from_mins(150), Millis::from_mins(35), 40);
@@ -219,7 +197,7 @@ impl Happening {
         match dice.below(30) {
             0..=8 => Self::Said((!dice.chance(150)).then_some(number), verb(dice)),
             9..=14 => {
-                let (operation, times) = (dice.pick(&OPERATIONS), 1 + dice.index(4));
+                let (operation, times) = (dice.pick(&Operation::FALLIBLE), 1 + dice.index(4));
                 let failure = dice.pick(&[
                     Failure::Unreachable,
                     Failure::Busy,
