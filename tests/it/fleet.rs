@@ -389,6 +389,11 @@ impl Run {
         self.pid
     }
 
+    /// What it printed so far.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// Waits for its end and returns the most memory that it was seen to take, in megabytes.
     pub(crate) fn peak_memory(&self) -> u64 {
         let (began, pid) = (Instant::now(), self.pid.to_string());

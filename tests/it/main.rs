@@ -6,6 +6,7 @@ mod crash;
 mod demo;
 mod examples;
 mod fleet;
+mod following;
 mod hostile;
 mod identity;
 mod journal;

@@ -5,7 +5,9 @@ mod detach;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 
-use orch_core::{Entry, ExecutorKind, Input, Orchestrator, Record, Remedy, Status, TaskId, Timestamp, UserVerb};
+use orch_core::{
+    Entry, ExecutorKind, Input, LiveView, Orchestrator, Record, Remedy, Status, TaskId, Timestamp, UserVerb,
+};
 use orch_runtime::{Answer, Ending, Mode, Observer, Request, Workdir, ask, holder};
 
 use crate::failure::{Exit, Failure};
@@ -114,6 +116,8 @@ pub(crate) struct Progress {
     statuses: BTreeMap<TaskId, Shown>,
     /// Whether all tasks are paused at once.
     paused: bool,
+    /// What agents' screens say last.
+    live: BTreeMap<TaskId, String>,
     /// Lines of the live view that are on the screen.
     drawn: usize,
 }
@@ -130,10 +134,19 @@ struct Shown {
 
 /// How many open tasks the live view lists.
 const LISTED: usize = 8;
+/// How much of what an agent's screen says last the live view shows, so that a line stays one.
+const SAID: usize = 30;
 
 impl Progress {
     pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet, terminal: std::io::stderr().is_terminal(), statuses: BTreeMap::new(), paused: false, drawn: 0 }
+        Self {
+            quiet,
+            terminal: std::io::stderr().is_terminal(),
+            statuses: BTreeMap::new(),
+            paused: false,
+            live: BTreeMap::new(),
+            drawn: 0,
+        }
     }
 
     fn paint(&self, status: Status) -> String {
@@ -212,7 +225,12 @@ impl Progress {
         for (task, shown) in open.iter().take(LISTED) {
             let since = shown.since.to_string();
             let since = since.get(11..19).unwrap_or_default();
-            lines.push(format!("   {task:<12} {} since {since}, attempt {}", self.paint(shown.status), shown.attempt));
+            let said = self.live.get(*task).map_or(String::new(), |line| format!("  \x1b[2m{line}\x1b[0m"));
+            lines.push(format!(
+                "   {task:<12} {} since {since}, attempt {}{said}",
+                self.paint(shown.status),
+                shown.attempt
+            ));
         }
         if open.len() > LISTED {
             lines.push(format!("   and {} more", open.len() - LISTED));
@@ -261,6 +279,17 @@ impl Observer for Progress {
         let lines: Vec<String> = entries.iter().filter(|_| !self.quiet).filter_map(|entry| self.line(entry)).collect();
         if !lines.is_empty() {
             self.print(&lines, true);
+        }
+    }
+
+    fn seen(&mut self, live: &[LiveView]) {
+        let said = |view: &LiveView| {
+            let line: String = orch_core::escape_line(view.line.as_deref()?.trim()).chars().take(SAID).collect();
+            Some((view.task.clone(), line))
+        };
+        self.live = live.iter().filter_map(said).collect();
+        if self.terminal && !self.quiet && self.drawn > 0 {
+            self.print(&[], true);
         }
     }
 

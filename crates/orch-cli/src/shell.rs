@@ -15,7 +15,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::{Paint, json_text};
 
 /// How often a follower looks for more.
-const BEAT: Duration = Duration::from_millis(200);
+pub(crate) const BEAT: Duration = Duration::from_millis(200);
 
 /// What a verb has around it.
 #[derive(Debug)]

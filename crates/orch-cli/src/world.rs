@@ -12,8 +12,8 @@ use orch_core::{
 use orch_git::{GitConfig, GitVcs, LocalForge, LocalForgeConfig, Remote};
 use orch_runtime::{
     Answer, Cleared, ControlServer, DieAt, DriveError, Driver, EffectsLock, Ending, Faults, Journal, Mode, NoFaults,
-    Notifier, Observer, PlanFile, Request, Requests, Settings, SocketPlaces, Workdir, WorkdirLock, World, holder,
-    parent_environment, user_settings_path,
+    Notifier, Observer, PlanFile, Publisher, Request, Requests, Settings, SocketPlaces, Workdir, WorkdirLock, World,
+    holder, parent_environment, user_settings_path,
 };
 
 use crate::failure::Failure;
@@ -45,6 +45,7 @@ pub(crate) struct Fleet {
     edits: Vec<Input>,
     server: ControlServer,
     requests: Requests<Request, Answer>,
+    publisher: Publisher,
     place: Place,
     vcs: Arc<GitVcs>,
     /// Given back last.
@@ -131,7 +132,8 @@ impl Fleet {
             env_pass: settings.env_pass.clone(),
             faults: faults(),
         };
-        let (server, requests) = ControlServer::listen(&control, &lock)?;
+        let (publisher, feed) = Publisher::new(workdir.journal());
+        let (server, requests) = ControlServer::listen_with(&control, &lock, Some(feed))?;
         let plan = PlanFile { manifest, text, executor: kind, socket: place.socket().map(ToString::to_string) };
         Ok(Self {
             engine,
@@ -142,6 +144,7 @@ impl Fleet {
             edits,
             server,
             requests,
+            publisher,
             place,
             vcs,
             _lock: lock,
@@ -220,6 +223,7 @@ impl Fleet {
         let first = self.edits.into_iter().chain(said).collect();
         let (world, project) = (self.world.clone(), self.plan.manifest.plan().settings.project.clone());
         let driver = Driver::new(self.engine, self.journal, self.world, self.workdir, self.plan, observer);
+        let driver = driver.with_followers(self.publisher);
         let driven = driver.drive(mode, first, Some(self.requests), interrupt).await;
         self.server.close().await;
         if let Err(error) = &driven {

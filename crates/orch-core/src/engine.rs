@@ -327,6 +327,14 @@ impl Orchestrator {
         }
     }
 
+    /// What was seen of every live session.
+    pub(crate) fn sights(&self) -> impl Iterator<Item = (&TaskId, &crate::agents::sight::Sight)> {
+        self.queues.sessions().filter_map(|task| {
+            let (_, session) = self.live(task)?;
+            self.eyes.by_launch.get(&session.launch).map(|eye| (task, &eye.sight))
+        })
+    }
+
     fn profile(&self, task: &TaskId) -> Option<&AgentProfile> {
         let (plan, spec, _) = self.spec(task)?;
         self.config.agents.get(plan.agent_of(spec))

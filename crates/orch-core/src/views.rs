@@ -2,6 +2,7 @@
 
 mod describe;
 mod fleet;
+mod live;
 mod replay;
 mod summary;
 mod timeline;
@@ -12,6 +13,7 @@ mod tests;
 
 pub use describe::describe;
 pub use fleet::{FleetView, OrchestratorView, PhaseView, TaskView};
+pub use live::LiveView;
 pub use replay::{Difference, DifferenceKind, OtherLimits, Replay, replay};
 pub use summary::{RemedyView, ReportView, TaskReport};
 pub use timeline::beside;

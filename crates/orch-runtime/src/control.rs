@@ -8,9 +8,11 @@ use tokio::net::UnixStream;
 
 use crate::file_error::FileError;
 
+mod follow;
 mod line;
 mod server;
 
+pub use follow::{Feed, Followed, Following, Publisher, follow};
 pub use server::{ControlServer, Requests};
 
 /// The longest request or answer, in bytes.
@@ -118,14 +120,18 @@ pub async fn ask<Q: Serialize, A: DeserializeOwned>(
     tokio::time::timeout(timeout, exchange(path, &line)).await.map_err(late)?
 }
 
-async fn exchange<A: DeserializeOwned>(path: &Utf8Path, request: &[u8]) -> Result<A, ControlError> {
-    let mut stream = match UnixStream::connect(path).await {
-        Ok(stream) => stream,
+async fn connect(path: &Utf8Path) -> Result<UnixStream, ControlError> {
+    match UnixStream::connect(path).await {
+        Ok(stream) => Ok(stream),
         Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused) => {
-            return Err(ControlError::NotRunning { path: path.to_owned() });
+            Err(ControlError::NotRunning { path: path.to_owned() })
         }
-        Err(source) => return Err(FileError { action: "connect to", path: path.to_owned(), source }.into()),
-    };
+        Err(source) => Err(FileError { action: "connect to", path: path.to_owned(), source }.into()),
+    }
+}
+
+async fn exchange<A: DeserializeOwned>(path: &Utf8Path, request: &[u8]) -> Result<A, ControlError> {
+    let mut stream = connect(path).await?;
     // A server that refuses early closes its reading side; its reply says why, so it is read either way.
     let _ = stream.write_all(request).await;
     let bad = |why: String| ControlError::BadAnswer { path: path.to_owned(), why };

@@ -3,6 +3,7 @@
 
 mod alarm;
 mod checkpoint;
+mod live;
 mod notices;
 mod requests;
 
@@ -12,14 +13,14 @@ use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
 use orch_core::{
-    Effect, EffectId, Entry, Executor, ExecutorEvent, ExecutorKind, Failure, FailureKind, Input, Look, LookPlan,
-    Manifest, Orchestrator, Outcome, Outlook, Record, Refusal, Seen, Signal, Step, TakenEdit,
+    Effect, EffectId, Entry, Executor, ExecutorEvent, ExecutorKind, Failure, FailureKind, Input, LiveView, Look,
+    LookPlan, Manifest, Orchestrator, Outcome, Outlook, Record, Refusal, Seen, Signal, Step, TakenEdit,
 };
 use tokio::sync::{mpsc, oneshot};
 
 use crate::caught::caught;
 use crate::clock::SystemClock;
-use crate::control::Requests;
+use crate::control::{Publisher, Requests};
 use crate::edits::{AddError, edit_input};
 use crate::journal::{Journal, JournalError};
 use crate::perform::World;
@@ -29,6 +30,7 @@ pub use requests::{Answer, Request, answer_of};
 
 use alarm::Alarm;
 use checkpoint::{Checkpoint, Edit};
+use live::Live;
 use notices::Notices;
 use requests::{next_request, turn_away};
 
@@ -79,6 +81,9 @@ pub trait Observer: Send {
 
     /// Something to tell the person at the terminal.
     fn said(&mut self, message: &str);
+
+    /// What is seen of live sessions changed; told at most once a second.
+    fn seen(&mut self, _live: &[LiveView]) {}
 }
 
 /// Nobody watches.
@@ -109,6 +114,8 @@ pub struct Driver<'a> {
     checkpoint: Checkpoint,
     clock: SystemClock,
     alarm: Alarm,
+    live: Live,
+    publisher: Option<Publisher>,
     /// The executor's events panicked: they are not listened to before then.
     deaf_until: Option<Instant>,
     observer: &'a mut dyn Observer,
@@ -145,6 +152,8 @@ impl<'a> Driver<'a> {
             checkpoint,
             clock,
             alarm: Alarm::default(),
+            live: Live::default(),
+            publisher: None,
             deaf_until: None,
             observer,
             inbox,
@@ -155,6 +164,13 @@ impl<'a> Driver<'a> {
             looked: false,
             failure: None,
         }
+    }
+
+    /// Has it tell followers what is new.
+    #[must_use]
+    pub fn with_followers(mut self, publisher: Publisher) -> Self {
+        self.publisher = Some(publisher);
+        self
     }
 
     /// Drives until the mode's end, an interrupt, or an error.
@@ -213,6 +229,7 @@ impl<'a> Driver<'a> {
                     self.take(vec![Input::Seen(Seen::Stirred)])?;
                 }
             }
+            self.tell_live();
             self.check_edits()?;
             self.checkpoint.write_if_due(&self.engine, &self.journal)?;
         };
@@ -233,7 +250,16 @@ impl<'a> Driver<'a> {
         let deadline = self.engine.next_deadline(&self.clock.now());
         let engine = deadline.map(|deadline| Duration::from_millis(deadline.after.0));
         let now = Instant::now();
-        self.alarm.due(now, [engine, Some(self.checkpoint.due()), self.notices.due(now)])
+        self.alarm.due(now, [engine, Some(self.checkpoint.due()), self.notices.due(now), self.live.due(now)])
+    }
+
+    /// Tells what is seen of live sessions, where that changed.
+    fn tell_live(&mut self) {
+        let Some(live) = self.live.news(&self.engine, Instant::now()) else { return };
+        self.observer.seen(live);
+        if let Some(publisher) = &self.publisher {
+            publisher.seen(live);
+        }
     }
 
     /// Whether the drive is over.
@@ -280,6 +306,7 @@ impl<'a> Driver<'a> {
 
     /// Handles inputs, makes all their records durable at once, then acts on them.
     fn take(&mut self, inputs: Vec<Input>) -> Result<Vec<Option<Result<String, Refusal>>>, DriveError> {
+        self.live.note(&inputs);
         let now = self.clock.now();
         let mut steps: Vec<Step> = inputs.into_iter().map(|input| self.engine.handle(input, &now)).collect();
         let answers = steps.iter_mut().map(|step| step.answer.take()).collect();
@@ -309,6 +336,9 @@ impl<'a> Driver<'a> {
         self.checkpoint.note(&records);
         self.keep_last_words(&records);
         self.observer.recorded(&self.engine, &records);
+        if let (Some(publisher), Some(last)) = (&self.publisher, records.last()) {
+            publisher.recorded(last.seq.0);
+        }
         let begun = records.iter().filter_map(|entry| match &entry.record {
             Record::Effect { .. } => Some(EffectId(entry.seq.0)),
             _ => None,

@@ -30,7 +30,9 @@ mod workdir;
 pub use atomic::{remove_leftovers, replace_file, replace_unchanged};
 pub use clear::{ClearError, Cleared, Kept, clear};
 pub use clock::SystemClock;
-pub use control::{ControlError, ControlRefusal, ControlServer, Requests, ask};
+pub use control::{
+    ControlError, ControlRefusal, ControlServer, Feed, Followed, Following, Publisher, Requests, ask, follow,
+};
 pub use driver::{Answer, DriveError, Driver, Ending, Mode, Observer, PlanFile, Request, answer_of};
 pub use edits::{AddError, add_tasks, edit_input, judge_manifest};
 pub use environment::{environment, is_forge_token, parent_environment};

@@ -1,9 +1,12 @@
+use std::pin::pin;
+
 use orch_core::{Entry, TaskId, describe};
-use orch_runtime::{Cursor, JournalError, Records, tail_journal};
+use orch_runtime::{Cursor, Followed, JournalError, Records, Workdir, holder, tail_journal};
+use tokio::time::MissedTickBehavior;
 
 use super::Act;
 use crate::failure::{Exit, Failure};
-use crate::shell::{Shell, follow, task_id};
+use crate::shell::{BEAT, Shell, block_on, task_id};
 
 /// Show the journal, one record a line
 #[derive(Debug, clap::Args)]
@@ -18,24 +21,61 @@ pub(crate) struct Events {
 
 impl Act for Events {
     fn act(self, shell: &mut Shell) -> Result<Exit, Failure> {
-        let path = shell.workdir()?.journal();
-        let mut cursor = Cursor::default();
-        let mut more = |shell: &mut Shell| -> Result<(), Failure> {
-            let found = match tail_journal::<Entry>(&path, cursor) {
-                // A write that failed was undone; what is left was shown already.
-                Err(JournalError::Changed { .. }) if self.follow => return Ok(()),
-                found => found?,
-            };
-            let Records { records, cursor: reached } = found;
-            cursor = reached;
-            self.show(shell, &records)
-        };
-        more(shell)?;
-        if self.follow { follow(|| more(shell)) } else { Ok(Exit::Done) }
+        let workdir = shell.workdir()?;
+        let path = workdir.journal();
+        let Records { records, mut cursor } = tail_journal::<Entry>(&path, Cursor::default())?;
+        self.show(shell, &records)?;
+        if !self.follow {
+            return Ok(Exit::Done);
+        }
+        block_on(async {
+            let mut interrupt = pin!(tokio::signal::ctrl_c());
+            let mut beat = tokio::time::interval(BEAT);
+            beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut shown = cursor.seq;
+            loop {
+                tokio::select! {
+                    biased;
+                    _ = &mut interrupt => return Ok(Exit::Interrupted),
+                    told = self.stream(shell, &workdir, &mut shown) => told?,
+                }
+                // Nobody runs, or not one that can be followed: the journal itself tells of the next.
+                tokio::select! {
+                    biased;
+                    _ = &mut interrupt => return Ok(Exit::Interrupted),
+                    _ = beat.tick() => {}
+                }
+                let found = match tail_journal::<Entry>(&path, cursor) {
+                    // A write that failed was undone; what is left was shown already.
+                    Err(JournalError::Changed { .. }) => {
+                        cursor = Cursor::default();
+                        continue;
+                    }
+                    found => found?,
+                };
+                cursor = found.cursor;
+                let new: Vec<Entry> = found.records.into_iter().filter(|entry| entry.seq.0 > shown).collect();
+                shown = shown.max(cursor.seq);
+                self.show(shell, &new)?;
+            }
+        })
     }
 }
 
 impl Events {
+    /// Shows what the running orchestrator tells, as it happens, until it leaves.
+    async fn stream(&self, shell: &mut Shell, workdir: &Workdir, shown: &mut u64) -> Result<(), Failure> {
+        let Some(control) = holder(workdir)?.and_then(|owner| owner.control) else { return Ok(()) };
+        let Ok(mut following) = orch_runtime::follow(&control, *shown).await else { return Ok(()) };
+        while let Ok(Some(followed)) = following.next().await {
+            if let Followed::Record(entry) = followed {
+                *shown = entry.seq.0;
+                self.show(shell, std::slice::from_ref(&*entry))?;
+            }
+        }
+        Ok(())
+    }
+
     fn show(&self, shell: &mut Shell, records: &[Entry]) -> Result<(), Failure> {
         let wanted = |entry: &&Entry| self.task.is_none() || entry.task == self.task;
         if shell.json() {

@@ -12,6 +12,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::follow::{self, Ask, Feed};
 use super::line::{self, LineError};
 use super::{ControlError, ControlRefusal, Reply};
 use crate::atomic::directory_of;
@@ -22,8 +23,11 @@ use crate::workdir::{privacy_fault, user};
 /// How many clients are served at once.
 const CLIENTS: usize = 64;
 
+/// How many followers are served besides.
+const FOLLOWERS: usize = 32;
+
 /// How long a client has to say what it wants, and to take the answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The pause after the system ran out of something while a client was let in.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -51,7 +55,23 @@ impl ControlServer {
     /// # Errors
     /// [`ControlError::NotPrivate`]; [`ControlError::File`] when the path cannot be listened at or
     /// something else than a socket is there.
-    pub fn listen<Q, A>(path: &Utf8Path, _held: &WorkdirLock) -> Result<(Self, Requests<Q, A>), ControlError>
+    pub fn listen<Q, A>(path: &Utf8Path, held: &WorkdirLock) -> Result<(Self, Requests<Q, A>), ControlError>
+    where
+        Q: DeserializeOwned + Send + 'static,
+        A: Serialize + Send + 'static,
+    {
+        Self::listen_with(path, held, None)
+    }
+
+    /// Listens as [`ControlServer::listen`] does, and serves those who follow from a feed.
+    ///
+    /// # Errors
+    /// As [`ControlServer::listen`].
+    pub fn listen_with<Q, A>(
+        path: &Utf8Path,
+        _held: &WorkdirLock,
+        feed: Option<Feed>,
+    ) -> Result<(Self, Requests<Q, A>), ControlError>
     where
         Q: DeserializeOwned + Send + 'static,
         A: Serialize + Send + 'static,
@@ -67,7 +87,7 @@ impl ControlServer {
         let task = tokio::spawn(async move {
             let mut clients = JoinSet::new();
             tokio::select! {
-                () = accept(&listener, sender, &mut clients) => {}
+                () = accept(&listener, sender, feed.map(Arc::new), &mut clients) => {}
                 _ = stopped => {}
             }
             drop(listener);
@@ -110,6 +130,7 @@ fn remove_stale(path: &Utf8Path) -> Result<(), FileError> {
 async fn accept<Q, A>(
     listener: &UnixListener,
     requests: mpsc::Sender<(Q, oneshot::Sender<A>)>,
+    feed: Option<Arc<Feed>>,
     clients: &mut JoinSet<()>,
 ) where
     Q: DeserializeOwned + Send + 'static,
@@ -117,6 +138,7 @@ async fn accept<Q, A>(
 {
     let user = user();
     let seats = Arc::new(Semaphore::new(CLIENTS));
+    let places = Arc::new(Semaphore::new(FOLLOWERS));
     loop {
         while clients.try_join_next().is_some() {}
         let Ok((stream, _)) = listener.accept().await else {
@@ -128,10 +150,15 @@ async fn accept<Q, A>(
         }
         match Arc::clone(&seats).try_acquire_owned() {
             Ok(seat) => {
-                let requests = requests.clone();
+                let (requests, feed, places) = (requests.clone(), feed.clone(), Arc::clone(&places));
                 clients.spawn(async move {
-                    serve(stream, requests).await;
+                    let follower = serve(stream, requests, feed.is_some()).await;
                     drop(seat);
+                    let (Some((stream, from)), Some(feed)) = (follower, feed) else { return };
+                    match places.try_acquire_owned() {
+                        Ok(_place) => follow::serve(stream, feed, from).await,
+                        Err(_) => reply(stream, encode(&Reply::<A>::Refused(ControlRefusal::Busy))).await,
+                    }
                 });
             }
             // The reply fits the socket's buffer, so this does not wait for the client.
@@ -146,19 +173,24 @@ fn is_own(peer: std::io::Result<u32>, user: u32) -> bool {
     peer.is_ok_and(|peer| peer == user)
 }
 
+/// Answers a client; one that follows comes back, with where from.
 async fn serve<Q: DeserializeOwned, A: Serialize>(
     mut stream: UnixStream,
     requests: mpsc::Sender<(Q, oneshot::Sender<A>)>,
-) {
+    follows: bool,
+) -> Option<(UnixStream, u64)> {
     let answer = match tokio::time::timeout(PATIENCE, line::read(&mut stream)).await {
-        Err(_) | Ok(Err(LineError::Ended)) => return,
+        Err(_) | Ok(Err(LineError::Ended)) => return None,
         Ok(Err(LineError::TooLong)) => Reply::Refused(ControlRefusal::TooLong),
+        Ok(Ok(line)) if follows && let Ok(Ask::Follow { from }) = serde_json::from_slice(&line) => {
+            return Some((stream, from));
+        }
         Ok(Ok(line)) => match serde_json::from_slice(&line) {
             Err(error) => Reply::Refused(ControlRefusal::Malformed { why: error.to_string() }),
             Ok(request) => {
                 let (back, answer) = oneshot::channel();
                 if requests.send((request, back)).await.is_ok() {
-                    let Ok(answer) = answer.await else { return };
+                    let Ok(answer) = answer.await else { return None };
                     Reply::Answer(answer)
                 } else {
                     Reply::Refused(ControlRefusal::Ending)
@@ -167,6 +199,7 @@ async fn serve<Q: DeserializeOwned, A: Serialize>(
         },
     };
     reply(stream, encode(&answer)).await;
+    None
 }
 
 /// A client that does not take its answer is not waited for.
