@@ -12,13 +12,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use orch_core::testkit::World;
-use orch_core::{
-    AgentProfile, BranchName, Config, DefaultPolicy, EffectId, EndMode, EndSpec, Executor, ExecutorCapabilities,
-    ExecutorError, ExecutorEvent, ExecutorKind, ExitStatus, Fingerprint, Input, LaunchId, LaunchSpec, Launched, Layout,
-    Limits, LookPlan, Manifest, Millis, Orchestrator, Outlook, Ports, Record, ScreenView, Seen, SessionInfo,
-    SessionInput, SessionState, State, Status, Step,
+use orch_core::agents::AgentProfile;
+use orch_core::base::{BranchName, EffectId, LaunchId, Layout, Millis};
+use orch_core::engine::{Config, Input, LookPlan, Orchestrator, Outlook, Ports, Seen, Step};
+use orch_core::heal::{DefaultPolicy, Limits};
+use orch_core::journal::Record;
+use orch_core::plan::{ExecutorKind, Manifest, Status};
+use orch_core::ports::{
+    EndMode, EndSpec, Executor, ExecutorCapabilities, ExecutorError, ExecutorEvent, ExitStatus, Fingerprint,
+    LaunchSpec, Launched, ScreenView, SessionInfo, SessionInput, SessionState,
 };
+use orch_core::state::State;
+use orch_core::testkit::World;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};

@@ -8,17 +8,20 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use orch_core::agents::AgentProfile;
+use orch_core::base::{BranchName, EffectId, Layout, Millis};
+use orch_core::engine::{Config, Input, LookPlan, Orchestrator, Outlook, Ports, Seen};
+use orch_core::heal::{DefaultPolicy, Limits};
+use orch_core::journal::Record;
+use orch_core::plan::{ExecutorKind, Manifest, Status};
+use orch_core::state::State;
 use orch_core::testkit::{Script, World};
-use orch_core::{
-    AgentProfile, BranchName, Config, DefaultPolicy, EffectId, ExecutorKind, Input, Layout, Limits, LookPlan, Manifest,
-    Millis, Orchestrator, Outlook, Ports, Record, Seen, State, Status,
-};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let world = World::new();
     world.on_launch(|_| {
-        let commit = |world: &World, spec: &orch_core::LaunchSpec| {
+        let commit = |world: &World, spec: &orch_core::ports::LaunchSpec| {
             world.repository().commit_files(&spec.cwd, "work", &[("done.txt", "yes")]);
         };
         Script::new().print("working").wait(Millis::from_secs(5)).work(commit).exit(0)

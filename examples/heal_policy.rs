@@ -5,8 +5,11 @@
 
 #![expect(clippy::print_stdout, reason = "an example shows its result by printing")]
 
+use orch_core::base::{Millis, Timestamp};
+use orch_core::heal::Signal;
+use orch_core::heal::{Case, Decision, DefaultPolicy, HealPolicy, Limits, Remedy};
+use orch_core::plan::Manifest;
 use orch_core::testkit::{Scenario, Script};
-use orch_core::{Case, Decision, DefaultPolicy, HealPolicy, Limits, Manifest, Millis, Remedy, Signal, Timestamp};
 
 struct Impatient;
 

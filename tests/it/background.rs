@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use orch::core::Status;
+use orch::core::plan::Status;
 use rustix::process::Signal;
 use serde_json::json;
 

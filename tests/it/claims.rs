@@ -1,6 +1,6 @@
 //! What agents claim is believed only when it is seen.
 
-use orch::core::Status;
+use orch::core::plan::Status;
 use serde_json::json;
 
 use crate::fleet::Fleet;

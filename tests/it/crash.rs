@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use orch::core::{Effect, Status};
+use orch::core::journal::Effect;
+use orch::core::plan::Status;
 use serde_json::json;
 
 use crate::fleet::Fleet;

@@ -260,8 +260,9 @@ impl Fleet {
         let heads: Vec<String> = log.lines().filter_map(second).collect();
         let journal = self.journal();
         let task_of = |sha: &String| {
-            let pulled =
-                |task: &orch::core::TaskState| task.verified.as_ref().is_some_and(|verified| verified.as_str() == sha);
+            let pulled = |task: &orch::core::state::TaskState| {
+                task.verified.as_ref().is_some_and(|verified| verified.as_str() == sha)
+            };
             let found = journal.state.tasks.iter().find(|(_, task)| pulled(task));
             found.map_or_else(|| format!("nobody's {sha}"), |(id, _)| id.to_string())
         };

@@ -1,6 +1,6 @@
 //! Text from manifests, files and agents is data, and a repository's configuration runs nothing.
 
-use orch::core::Status;
+use orch::core::plan::Status;
 use serde_json::json;
 
 use crate::fleet::Fleet;

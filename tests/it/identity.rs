@@ -1,6 +1,6 @@
 //! Whom commits are by, with and without an identity of the user's.
 
-use orch::core::Status;
+use orch::core::plan::Status;
 use serde_json::json;
 
 use crate::fleet::Fleet;

@@ -3,7 +3,12 @@
 use std::collections::BTreeMap;
 
 use camino::Utf8Path;
-use orch::core::{DefaultPolicy, Entry, Record, State, Status, TaskId, replay};
+use orch::core::base::TaskId;
+use orch::core::heal::DefaultPolicy;
+use orch::core::journal::{Entry, Record};
+use orch::core::plan::Status;
+use orch::core::state::State;
+use orch::core::views::replay;
 
 /// The records of a journal whose every line was checked.
 pub(crate) struct Journal {
@@ -58,7 +63,7 @@ impl Journal {
     }
 
     /// A task's state.
-    pub(crate) fn task(&self, id: &str) -> &orch::core::TaskState {
+    pub(crate) fn task(&self, id: &str) -> &orch::core::state::TaskState {
         &self.state.tasks[&TaskId::parse(id).expect("a task id")]
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use orch::core::{Manifest, Status, TaskGraph};
+use orch::core::plan::{Manifest, Status, TaskGraph};
 
 use crate::fleet::{EXECUTORS, Fleet};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use orch::core::Status;
+use orch::core::plan::Status;
 use rustix::process::Signal;
 use serde_json::json;
 

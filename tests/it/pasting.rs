@@ -1,6 +1,6 @@
 //! An agent that takes its prompt from its terminal gets every byte of it, and Enter.
 
-use orch::core::Status;
+use orch::core::plan::Status;
 use serde_json::json;
 
 use crate::fleet::Fleet;

@@ -1,6 +1,6 @@
 //! Pull requests: published and followed by hand, pushed early, merged by every method.
 
-use orch::core::Status;
+use orch::core::plan::Status;
 use serde_json::{Value, json};
 
 use crate::fleet::Fleet;

@@ -138,7 +138,7 @@ fn audit_retry(fleet: &Fleet) {
     fleet.orch_exits(&["run", "--until", "merged"], 0);
     let journal = fleet.audit();
     assert!(
-        journal.statuses().values().all(|status| *status == orch::core::Status::Merged),
+        journal.statuses().values().all(|status| *status == orch::core::plan::Status::Merged),
         "{:?}",
         journal.statuses()
     );

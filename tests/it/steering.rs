@@ -1,6 +1,6 @@
 //! People steer a fleet, beside a running orchestrator and without one.
 
-use orch::core::Status;
+use orch::core::plan::Status;
 use serde_json::json;
 
 use crate::fleet::Fleet;

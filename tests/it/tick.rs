@@ -1,6 +1,6 @@
 //! A fleet that nothing drives but `tick`, again and again, as cron does.
 
-use orch::core::Status;
+use orch::core::plan::Status;
 use serde_json::json;
 
 use crate::fleet::Fleet;

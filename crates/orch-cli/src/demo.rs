@@ -4,7 +4,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{Entry, ExecutorKind, State, TaskId, beside};
+use orch_core::base::TaskId;
+use orch_core::journal::Entry;
+use orch_core::plan::ExecutorKind;
+use orch_core::state::State;
+use orch_core::views::beside;
 use orch_runtime::{Ending, Mode, Workdir, replace_file};
 
 use crate::failure::{Exit, Failure};
@@ -57,7 +61,7 @@ impl Demo {
 }
 
 async fn drive(workdir: Workdir, executor: Option<ExecutorKind>, quiet: bool) -> Result<(Exit, Ending), Failure> {
-    let wishes = Wishes { until: Some(orch_core::Status::Merged), max_parallel: None, executor };
+    let wishes = Wishes { until: Some(orch_core::plan::Status::Merged), max_parallel: None, executor };
     let fleet = Fleet::open(workdir, wishes).await?;
     let place = fleet.place().clone();
     let mut progress = Progress::new(quiet);
@@ -95,7 +99,7 @@ fn show(workdir: &Workdir, ending: Ending, json: bool) -> Result<(), Failure> {
     let records = orch_runtime::read_journal::<Entry>(&workdir.journal())?.records;
     let state = State::fold(&records);
     if json {
-        crate::output::json(&orch_core::ReportView::new(&state));
+        crate::output::json(&orch_core::views::ReportView::new(&state));
         return Ok(());
     }
     let mut lines = vec![String::new(), "What ran beside what".to_owned()];
@@ -109,11 +113,11 @@ fn show(workdir: &Workdir, ending: Ending, json: bool) -> Result<(), Failure> {
     for (id, task) in &state.tasks {
         let healed = task.remedies.iter().filter(|taken| !matches!(taken.remedy, "verify" | "accept"));
         lines.extend(healed.map(|taken| {
-            format!("  {id}  {} -> {}: {}", taken.signal, taken.remedy, orch_core::escape_line(&taken.reason))
+            format!("  {id}  {} -> {}: {}", taken.signal, taken.remedy, orch_core::base::escape_line(&taken.reason))
         }));
     }
     lines.push(String::new());
-    let merged = state.tasks.values().filter(|task| task.status == orch_core::Status::Merged).count();
+    let merged = state.tasks.values().filter(|task| task.status == orch_core::plan::Status::Merged).count();
     let attempts: u32 = state.tasks.values().map(|task| task.attempt.0).sum();
     lines.push(format!(
         "{merged} of {} tasks merged, {attempts} attempts, at most {} at once{}",

@@ -4,7 +4,9 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{Cycle, ExecutorError, ForgeError, IdError, Problem, TaskId, VcsError, escape_line};
+use orch_core::base::{IdError, TaskId, escape_line};
+use orch_core::plan::{Cycle, Problem};
+use orch_core::ports::{ExecutorError, ForgeError, VcsError};
 use orch_runtime::{
     ClearError, ControlError, ControlRefusal, DriveError, FileError, JournalError, LockError, NotifyError,
     SettingsError, WorkdirError,

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use orch_core::{Status, escape_line};
+use orch_core::base::escape_line;
+use orch_core::plan::Status;
 use serde::Serialize;
 
 /// A value as JSON that no terminal acts on: what is invisible or moves others becomes `\uXXXX`, which reads

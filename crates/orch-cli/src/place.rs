@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use camino::Utf8PathBuf;
-use orch_core::{EndMode, EndSpec, Executor, ExecutorKind, LaunchId, Millis};
+use orch_core::base::{LaunchId, Millis};
+use orch_core::plan::ExecutorKind;
+use orch_core::ports::{EndMode, EndSpec, Executor};
 use orch_pty::{PtyExecutor, PtySettings};
 use orch_runtime::{EffectsLock, SocketPlaces, Workdir};
 use orch_tmux::{TmuxConfig, TmuxExecutor};

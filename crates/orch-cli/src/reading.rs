@@ -4,9 +4,11 @@ use std::fs::File;
 use std::io::Read;
 
 use camino::Utf8Path;
-use orch_core::{
-    Entry, FleetView, ImportedTask, Layout, Manifest, Parsed, Plan, Problem, State, TaskGraph, TaskId, diff,
-};
+use orch_core::base::{Layout, TaskId};
+use orch_core::journal::Entry;
+use orch_core::plan::{ImportedTask, Manifest, Parsed, Plan, Problem, TaskGraph, diff};
+use orch_core::state::State;
+use orch_core::views::FleetView;
 use orch_runtime::{Workdir, holder, read_journal};
 
 use crate::failure::Failure;

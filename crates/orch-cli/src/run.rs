@@ -5,9 +5,12 @@ mod detach;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 
-use orch_core::{
-    Entry, ExecutorKind, Input, LiveView, Orchestrator, Record, Remedy, Status, TaskId, Timestamp, UserVerb,
-};
+use orch_core::base::{TaskId, Timestamp};
+use orch_core::engine::{Input, Orchestrator};
+use orch_core::heal::Remedy;
+use orch_core::journal::{Entry, Record, UserVerb};
+use orch_core::plan::{ExecutorKind, Status};
+use orch_core::views::LiveView;
 use orch_runtime::{Answer, Ending, Mode, Observer, Request, Workdir, ask, holder};
 
 use crate::failure::{Exit, Failure};
@@ -181,7 +184,7 @@ impl Progress {
             lines.push(format!("{said}: {}", self.counts()));
         }
         for (task, shown) in self.statuses.iter().filter(|(_, shown)| shown.needs_human) {
-            let reason = orch_core::escape_line(shown.reason.as_deref().unwrap_or_default());
+            let reason = orch_core::base::escape_line(shown.reason.as_deref().unwrap_or_default());
             lines.push(format!("  {task} needs a person: {reason} (`orch why {task}` tells all)"));
         }
         if ending == Ending::NeedsPerson {
@@ -244,11 +247,11 @@ impl Progress {
             Record::Status(change) => {
                 let attempt = change.attempt.map_or(String::new(), |n| format!(" (attempt {n})"));
                 let reason =
-                    change.reason.as_ref().map_or(String::new(), |r| format!(": {}", orch_core::escape_line(r)));
+                    change.reason.as_ref().map_or(String::new(), |r| format!(": {}", orch_core::base::escape_line(r)));
                 format!("{}{attempt}{reason}", self.paint(change.to))
             }
             Record::Remedy { decision, .. } if !matches!(decision.remedy, Remedy::Accept | Remedy::Verify) => {
-                format!("  {}: {}", decision.remedy.name(), orch_core::escape_line(&decision.reason))
+                format!("  {}: {}", decision.remedy.name(), orch_core::base::escape_line(&decision.reason))
             }
             _ => return None,
         };
@@ -284,7 +287,7 @@ impl Observer for Progress {
 
     fn seen(&mut self, live: &[LiveView]) {
         let said = |view: &LiveView| {
-            let line: String = orch_core::escape_line(view.line.as_deref()?.trim()).chars().take(SAID).collect();
+            let line: String = orch_core::base::escape_line(view.line.as_deref()?.trim()).chars().take(SAID).collect();
             Some((view.task.clone(), line))
         };
         self.live = live.iter().filter_map(said).collect();
@@ -294,6 +297,6 @@ impl Observer for Progress {
     }
 
     fn said(&mut self, message: &str) {
-        self.print(&[format!("note: {}", orch_core::escape_line(message))], true);
+        self.print(&[format!("note: {}", orch_core::base::escape_line(message))], true);
     }
 }

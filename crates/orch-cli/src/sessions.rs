@@ -4,7 +4,9 @@ mod work;
 
 use std::collections::BTreeMap;
 
-use orch_core::{AgentProfile, EndMode, EndSpec, Executor, ExitStatus, LaunchId, Millis, SessionInput, Timestamp};
+use orch_core::agents::AgentProfile;
+use orch_core::base::{LaunchId, Millis, Timestamp};
+use orch_core::ports::{EndMode, EndSpec, Executor, ExitStatus, SessionInput};
 use orch_pty::{PtyExecutor, PtySession, PtySettings, PtyState};
 use orch_runtime::{SessionEnd, SessionFacts, SessionStore, Settings, parent_environment};
 use serde_json::{Value, json};
@@ -126,7 +128,7 @@ impl Sessions {
                 return Ok(known);
             }
         }
-        let meant = orch_core::escape_line(meant);
+        let meant = orch_core::base::escape_line(meant);
         Err(Failure::input(format!("there is no session {meant}")).help("`orch session list --all` shows them"))
     }
 
@@ -150,7 +152,7 @@ impl Sessions {
     pub(crate) fn profile(&self, name: &str) -> Result<AgentProfile, Failure> {
         let built_in = (name == "shell").then(AgentProfile::shell);
         self.settings.profile(name, built_in).ok_or_else(|| {
-            let name = orch_core::escape_line(name);
+            let name = orch_core::base::escape_line(name);
             Failure::input(format!("the agent {name} has no profile"))
                 .help(format!("add [agents.{name}] with a command to your orch.toml, or give the command: `orch session start -- COMMAND`"))
         })

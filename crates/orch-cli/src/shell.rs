@@ -5,7 +5,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
-use orch_core::{ExecutorKind, Millis, TaskId, escape_block, escape_line};
+use orch_core::base::{Millis, TaskId, escape_block, escape_line};
+use orch_core::plan::ExecutorKind;
 use orch_runtime::{Search, Settings, Workdir, parent_environment, user_settings_path};
 use serde::Serialize;
 use serde_json::json;

@@ -4,7 +4,9 @@ use std::io::Read;
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
-use orch_core::{Input, TaskId, UserVerb};
+use orch_core::base::TaskId;
+use orch_core::engine::Input;
+use orch_core::journal::UserVerb;
 use orch_runtime::{
     AddError, Answer, ControlError, ControlRefusal, Mode, Request, Workdir, WorkdirLock, add_tasks, ask, holder,
 };
@@ -174,7 +176,7 @@ impl Attach {
         ))?;
         let request = Request::User { task: Some(self.task.clone()), verb: UserVerb::Attach };
         if let Some(Answer::Refused(why)) = ask_running(&workdir, &request).await? {
-            return Err(Failure::input(orch_core::escape_line(&why)));
+            return Err(Failure::input(orch_core::base::escape_line(&why)));
         }
         let (place, launch) = crate::world::session_of(&workdir, &self.task).await?;
         place.attach(launch).await?;
@@ -194,7 +196,7 @@ impl Add {
         let lock = WorkdirLock::acquire(&workdir, None).await?;
         let added = add_tasks(&workdir, phase, &tasks, &lock).map_err(|error| match error {
             AddError::Manifest(problems) => Failure::problems(&workdir.manifest(), problems),
-            AddError::Refused(why) => Failure::input(orch_core::escape_block(&why)),
+            AddError::Refused(why) => Failure::input(orch_core::base::escape_block(&why)),
             AddError::Journal(error) => error.into(),
             AddError::File(error) => error.into(),
         })?;
@@ -250,7 +252,7 @@ impl Stop {
 
 impl Pr {
     pub(crate) async fn run(self, workdir: Workdir, json: bool) -> Result<Exit, Failure> {
-        pass(&workdir, Some(orch_core::Status::PrOpen)).await?;
+        pass(&workdir, Some(orch_core::plan::Status::PrOpen)).await?;
         let Some(task) = self.task else { return told(&Answer::Done("published what is verified".to_owned()), json) };
         let (manifest, _) = crate::world::read_manifest(&workdir)?;
         let state = manifest.imported().iter().find(|state| state.id == task);
@@ -278,14 +280,14 @@ async fn accept_configuration(workdir: &Workdir, json: bool) -> Result<(), Failu
     vcs.baseline().await?;
     if !json {
         for change in &changes {
-            eprintln!("accepted: {}", orch_core::escape_line(&change.to_string()));
+            eprintln!("accepted: {}", orch_core::base::escape_line(&change.to_string()));
         }
     }
     Ok(())
 }
 
 /// One pass, by the running orchestrator or by this process.
-async fn pass(workdir: &Workdir, until: Option<orch_core::Status>) -> Result<(), Failure> {
+async fn pass(workdir: &Workdir, until: Option<orch_core::plan::Status>) -> Result<(), Failure> {
     let again = Request::User { task: None, verb: UserVerb::Publish };
     if ask_running(workdir, &again).await?.is_some() && ask_running(workdir, &Request::Wake).await?.is_some() {
         return Ok(());
@@ -337,10 +339,10 @@ pub(crate) fn told(answer: &Answer, json: bool) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
         Answer::Done(text) => {
-            eprintln!("{}", orch_core::escape_line(text));
+            eprintln!("{}", orch_core::base::escape_line(text));
             Ok(Exit::Done)
         }
-        Answer::Refused(text) => Err(Failure::input(orch_core::escape_block(text))),
+        Answer::Refused(text) => Err(Failure::input(orch_core::base::escape_block(text))),
         Answer::Leaving => Err(Failure::other("the orchestrator leaves just now; try again")),
     }
 }

@@ -3,7 +3,8 @@
 use std::io::{IsTerminal, Read, Write, stdin, stdout};
 use std::os::fd::AsFd;
 
-use orch_core::{ExecutorError, LaunchId};
+use orch_core::base::LaunchId;
+use orch_core::ports::ExecutorError;
 use orch_pty::{Attachment, PtyExecutor};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use tokio::signal::unix::{SignalKind, signal};

@@ -26,7 +26,8 @@ fn the_arguments_are_consistent() {
 
 #[test]
 fn failures_end_as_the_contract_says() {
-    use orch_core::{TaskId, VcsError};
+    use orch_core::base::TaskId;
+    use orch_core::ports::VcsError;
     use orch_runtime::{ControlError, LockError, WorkdirError};
 
     let root = camino::Utf8PathBuf::from("/w");
@@ -49,7 +50,7 @@ fn failures_end_as_the_contract_says() {
 
 #[test]
 fn an_unknown_task_is_answered_with_those_there_are() {
-    use orch_core::TaskId;
+    use orch_core::base::TaskId;
 
     let known = (1..=25).map(|n| TaskId::parse(&format!("t{n}")).expect("a task id")).collect();
     let failure = Failure::UnknownTask { task: TaskId::parse("x").expect("a task id"), known };

@@ -5,10 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{
-    AgentProfile, BranchName, Config, DefaultPolicy, Entry, ExecutorKind, ForgeKind, Input, LaunchId, Manifest,
-    Orchestrator, Parsed, Plan, Ports, State, Status, TaskId, Vcs,
-};
+use orch_core::agents::AgentProfile;
+use orch_core::base::{BranchName, LaunchId, TaskId};
+use orch_core::engine::{Config, Input, Orchestrator, Ports};
+use orch_core::heal::DefaultPolicy;
+use orch_core::journal::Entry;
+use orch_core::plan::{ExecutorKind, ForgeKind, Manifest, Parsed, Plan, Status};
+use orch_core::ports::Vcs;
+use orch_core::state::State;
 use orch_git::{GitConfig, GitVcs, LocalForge, LocalForgeConfig, Remote};
 use orch_runtime::{
     Answer, Cleared, ControlServer, DieAt, DriveError, Driver, EffectsLock, Ending, Faults, Journal, Mode, NoFaults,
@@ -344,7 +348,7 @@ fn agents(plan: &Plan, settings: &Settings) -> Result<BTreeMap<String, AgentProf
         return Ok(agents);
     }
     let lines = missing.into_iter().map(|(name, tasks)| {
-        let (name, first) = (orch_core::escape_line(name), tasks[0]);
+        let (name, first) = (orch_core::base::escape_line(name), tasks[0]);
         let more = if tasks.len() > 1 { format!(" and {} more", tasks.len() - 1) } else { String::new() };
         format!("task {first}{more} wants the agent {name}, which has no profile: add [agents.{name}] with a command to orch.toml")
     });
@@ -383,7 +387,7 @@ async fn repository(
             let place = remote.url.strip_prefix("file://").unwrap_or(&remote.url);
             let origin = repo.join(place);
             if !origin.exists() {
-                let url = orch_core::escape_line(&remote.url);
+                let url = orch_core::base::escape_line(&remote.url);
                 return Err(Failure::input(format!(
                     "{repo} publishes to {url}, which is no repository on this disk; the local forge needs one (`orch init --repo PATH`, or point the remote {} at a path)",
                     remote.name

@@ -12,11 +12,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use orch_core::agents::AgentProfile;
+use orch_core::base::{BranchName, EffectId, Layout, Millis};
+use orch_core::engine::{Config, Input, LookPlan, Orchestrator, Outlook, Ports, Seen, Step};
+use orch_core::heal::{DefaultPolicy, Limits};
+use orch_core::journal::Record;
+use orch_core::plan::{ExecutorKind, Plan, Status};
+use orch_core::state::State;
 use orch_core::testkit::{Script, World, planned, planned_task};
-use orch_core::{
-    AgentProfile, BranchName, Config, DefaultPolicy, EffectId, ExecutorKind, Input, Layout, Limits, LookPlan, Millis,
-    Orchestrator, Outlook, Plan, Ports, Record, Seen, State, Status, Step,
-};
 
 /// Tasks that share a file run one after another: so many rows of them.
 const LANES: usize = 40;

@@ -4,8 +4,8 @@
 
 use std::time::Instant;
 
+use orch_core::plan::{Manifest, Plan, Projection, TaskGraph};
 use orch_core::testkit::{planned, planned_task};
-use orch_core::{Manifest, Plan, Projection, TaskGraph};
 
 /// A linear congruential generator: the same plan on every machine.
 struct Dice(u64);

@@ -13,11 +13,11 @@
 //! 3. [`Orchestrator::new`] takes the state, a [`Config`] and a [`HealPolicy`] ([`DefaultPolicy`], or your
 //!    own).
 //! 4. [`Orchestrator::start`], once. Then [`Orchestrator::handle`] for every [`Input`]: the plan as
-//!    [`Seen::Plan`], what the world shows, what people say, what came of effects. At the end
+//!    [`Seen::Plan`](engine::Seen::Plan), what the world shows, what people say, what came of effects. At the end
 //!    [`Orchestrator::stop`].
 //! 5. For every [`Step`]: first make its records durable, in order and as one batch. Then perform the effects
-//!    that these records start ([`Record::Effect`]; the record's `seq` is the effect's id) and those in
-//!    `redo`, and hand each [`Outcome`] back as [`Input::Done`]. Then look at what `looks` names and hand back
+//!    that these records start ([`Record::Effect`](journal::Record::Effect); the record's `seq` is the effect's id) and those in
+//!    `redo`, and hand each [`Outcome`](journal::Outcome) back as [`Input::Done`]. Then look at what `looks` names and hand back
 //!    what was seen. [`Ports`] does both for any three ports.
 //! 6. [`Orchestrator::next_deadline`] says when the next [`Input::Tick`] is due, and why;
 //!    [`Orchestrator::outlook`] whether there is still something to do.
@@ -25,25 +25,32 @@
 //! `examples/drive_by_hand.rs` is this loop in thirty lines, `examples/heal_policy.rs` a policy of one's own,
 //! `examples/custom_executor.rs` an executor of one's own.
 //!
+//! # Where things are
+//!
+//! What every embedder names stands at the root. The rest stands in its module: [`base`] has ids, times and
+//! foreign text; [`ports`] the traits and their data; [`plan`] manifest, graph and status; [`heal`] the policy;
+//! [`journal`] records and effects; [`state`] their fold; [`agents`] profiles and sessions without a plan;
+//! [`engine`] what goes in and out; [`cleanup`] what may be taken down; [`views`] answers for people and programs.
+//!
 //! # What the ports promise
 //!
 //! - Every call is idempotent for the same arguments: it looks before it acts. Whoever dies between an effect
 //!   and its record performs the effect again. The exception is [`Executor::input`]: keys are never pressed
-//!   from memory, so an input that was left open is closed as [`Outcome::Unknown`] and the screen is judged
+//!   from memory, so an input that was left open is closed as [`Outcome::Unknown`](journal::Outcome::Unknown) and the screen is judged
 //!   anew.
-//! - A failure is typed ([`FailureKind`]): whether the same call may succeed later decides between waiting and
+//! - A failure is typed ([`FailureKind`](ports::FailureKind)): whether the same call may succeed later decides between waiting and
 //!   asking a person.
-//! - A launch is known by its [`LaunchId`] wherever the executor keeps it; names are for people.
+//! - A launch is known by its [`LaunchId`](base::LaunchId) wherever the executor keeps it; names are for people.
 //!
 //! The contract suites of the `testkit` feature are these promises as tests: implement a port, run its suite.
 //!
 //! # What holds across versions
 //!
 //! - A journal that an older version wrote still folds to the same state: `apply` knows no policy, no settings
-//!   and no clock. [`JOURNAL_FORMAT`] says what a version writes; what only a newer version can read is
+//!   and no clock. [`JOURNAL_FORMAT`](journal::JOURNAL_FORMAT) says what a version writes; what only a newer version can read is
 //!   refused, never skipped.
 //! - A manifest that was valid stays valid; unknown fields survive.
-//! - The eight names of [`Status`] and the moves in [`TRANSITIONS`] are the only ones.
+//! - The eight names of [`Status`](plan::Status) and the moves in [`TRANSITIONS`](plan::TRANSITIONS) are the only ones.
 
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
@@ -59,19 +66,9 @@ pub mod ports;
 pub mod state;
 pub mod views;
 
-pub use agents::*;
-pub use base::*;
-pub use cleanup::{Clearing, KeptBecause};
-pub use engine::{
-    Blocker, BlockerKind, Config, Deadline, Input, LaunchPlan, LookPlan, Orchestrator, Outlook, Ports, Refusal, Seen,
-    SeenPull, SeenSession, Step,
-};
-pub use heal::{Case, Decision, DefaultPolicy, HealPolicy, Limits, Outage, Remedy, Signal};
-pub use journal::*;
-pub use plan::*;
-pub use ports::*;
-pub use state::{
-    Delay, Delivery, DeliveryStep, EditRefusal, OpenEffect, Plea, RemedyTaken, Session, Setback, State, TakenEdit,
-    TaskState, Typing,
-};
-pub use views::*;
+pub use base::{Now, TaskId};
+pub use engine::{Config, Input, Orchestrator, Ports, Step};
+pub use heal::{DefaultPolicy, HealPolicy};
+pub use plan::Manifest;
+pub use ports::{Executor, Forge, Vcs};
+pub use state::State;

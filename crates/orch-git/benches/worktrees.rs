@@ -11,7 +11,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{BranchName, PrepareSpec, TaskId, Vcs};
+use orch_core::base::{BranchName, TaskId};
+use orch_core::ports::{PrepareSpec, Vcs};
 use orch_git::{GitConfig, GitVcs, Remote};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;

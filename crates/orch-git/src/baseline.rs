@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::VcsError;
+use orch_core::ports::VcsError;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 

@@ -9,9 +9,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use camino::Utf8PathBuf;
-use orch_core::{
-    BranchName, Forge, ForgeError, MergeSpec, Pull, PullChange, PullNumber, PullSpec, PullState, Sha, VcsError,
-};
+use orch_core::base::{BranchName, PullNumber, Sha};
+use orch_core::ports::{Forge, ForgeError, MergeSpec, Pull, PullChange, PullSpec, PullState, VcsError};
 use tokio::sync::Mutex;
 
 use crate::git::{Git, Repo};

@@ -15,7 +15,8 @@ mod version;
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{Sha, VcsError};
+use orch_core::base::Sha;
+use orch_core::ports::VcsError;
 
 pub(crate) use command::Call;
 use command::Kind;

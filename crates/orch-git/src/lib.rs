@@ -1,7 +1,7 @@
 //! Version control on git, and a forge on a repository on disk.
 //!
-//! [`GitVcs`] is the [`orch_core::Vcs`] of a repository: the git program does what changes or what talks to a
-//! remote, libgit2 answers whether a commit contains another. [`LocalForge`] is the [`orch_core::Forge`] that
+//! [`GitVcs`] is the [`orch_core::ports::Vcs`] of a repository: the git program does what changes or what talks to a
+//! remote, libgit2 answers whether a commit contains another. [`LocalForge`] is the [`orch_core::ports::Forge`] that
 //! needs no account: pull requests are records in a file, merges are real ones.
 //!
 //! # What orch keeps in a repository
@@ -17,7 +17,7 @@
 //! # Whom it trusts
 //! Agents can write to the repository. Nothing that they put there is executed by orch's calls: hooks, file
 //! system monitors and signers are switched off, and the settings that could start filters, drivers or
-//! transports are compared with a record made when orch began ([`orch_core::VcsError::Tampered`]). Settings that
+//! transports are compared with a record made when orch began ([`orch_core::ports::VcsError::Tampered`]). Settings that
 //! orch's calls override or never read are left to whoever wrote them.
 
 mod baseline;

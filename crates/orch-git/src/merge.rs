@@ -1,6 +1,7 @@
 //! Merges without a worktree: trees by `git merge-tree`, commits by `git commit-tree`.
 
-use orch_core::{Sha, VcsError};
+use orch_core::base::Sha;
+use orch_core::ports::VcsError;
 
 use crate::git::Repo;
 

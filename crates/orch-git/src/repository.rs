@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{BranchName, VcsError};
+use orch_core::base::BranchName;
+use orch_core::ports::VcsError;
 
 use crate::git::{Git, GitVersion, Repo};
 

@@ -26,9 +26,10 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{
-    BranchName, CommitSpec, Head, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec, Saved, Sha, SyncSpec, Vcs,
-    VcsError, Work, WorkSpec,
+use orch_core::base::{BranchName, Sha};
+use orch_core::ports::{
+    CommitSpec, Head, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec, Saved, SyncSpec, Vcs, VcsError, Work,
+    WorkSpec,
 };
 use tokio::sync::{Mutex, RwLock, Semaphore};
 

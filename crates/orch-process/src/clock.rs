@@ -1,6 +1,6 @@
 use std::sync::OnceLock;
 
-use orch_core::{AwakeMs, BootId};
+use orch_core::base::{AwakeMs, BootId};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::table;

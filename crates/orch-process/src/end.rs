@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use orch_core::{LaunchId, Millis, ProcessId};
+use orch_core::base::{LaunchId, Millis};
+use orch_core::ports::ProcessId;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::exit::Exit;

@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use orch_core::{ExecutorEvent, LaunchId};
+use orch_core::base::LaunchId;
+use orch_core::ports::ExecutorEvent;
 use tokio::sync::Notify;
 
 /// What happened and was not yet fetched; any number of outputs of one session count once.

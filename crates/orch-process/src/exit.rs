@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use orch_core::ProcessId;
+use orch_core::ports::ProcessId;
 
 use crate::identity::alive;
 

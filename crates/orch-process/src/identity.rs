@@ -1,4 +1,4 @@
-use orch_core::ProcessId;
+use orch_core::ports::ProcessId;
 use rustix::process::Pid;
 
 use crate::clock::boot_id;
@@ -58,7 +58,7 @@ fn send(pid: Pid, process: &ProcessId, signal: Signal) -> bool {
 mod tests {
     use std::process::Command;
 
-    use orch_core::BootId;
+    use orch_core::base::BootId;
 
     use super::*;
 

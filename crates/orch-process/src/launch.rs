@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use camino::Utf8Path;
-use orch_core::{ExecutorError, LaunchSpec};
+use orch_core::ports::{ExecutorError, LaunchSpec};
 use rustix::fs::{Access, access};
 
 /// The longest argument or variable, in bytes; Linux takes 128 KiB.

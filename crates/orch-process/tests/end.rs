@@ -4,7 +4,8 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use orch_core::{LaunchId, Millis, ProcessId};
+use orch_core::base::{LaunchId, Millis};
+use orch_core::ports::ProcessId;
 use orch_process::{Exit, Mark, Signal, Target, alive, identify, signal};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};

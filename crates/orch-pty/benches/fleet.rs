@@ -11,7 +11,8 @@ use std::process::Command as Program;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{Executor, ExecutorEvent, LaunchId, LaunchSpec, Millis, SessionInput};
+use orch_core::base::{LaunchId, Millis};
+use orch_core::ports::{Executor, ExecutorEvent, LaunchSpec, SessionInput};
 use orch_process::{Exit, Signal, identify, signal};
 use orch_pty::{PtyExecutor, PtySettings};
 use pty_process::{Command, Size};
@@ -247,7 +248,7 @@ impl Fleet {
                     let pty = self.pty.clone();
                     launches.spawn(async move {
                         pty.forget(launch).await.expect("forgotten");
-                        orch_core::Launched { session: String::new(), process: None }
+                        orch_core::ports::Launched { session: String::new(), process: None }
                     });
                 }
             }

@@ -1,6 +1,7 @@
 use std::io;
 
-use orch_core::{ExecutorError, LaunchId};
+use orch_core::base::LaunchId;
+use orch_core::ports::ExecutorError;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;

@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use camino::Utf8PathBuf;
-use orch_core::{ExecutorError, Millis};
+use orch_core::base::Millis;
+use orch_core::ports::ExecutorError;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;

@@ -3,9 +3,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use orch_core::{
-    EndMode, EndSpec, Executor, ExecutorCapabilities, ExecutorError, ExecutorEvent, Fingerprint, LaunchId, LaunchSpec,
-    Launched, ScreenView, SessionInfo, SessionInput, SessionState,
+use orch_core::base::LaunchId;
+use orch_core::ports::{
+    EndMode, EndSpec, Executor, ExecutorCapabilities, ExecutorError, ExecutorEvent, Fingerprint, LaunchSpec, Launched,
+    ScreenView, SessionInfo, SessionInput, SessionState,
 };
 use orch_process::check_launch;
 use tokio::time::timeout;

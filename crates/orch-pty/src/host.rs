@@ -18,7 +18,8 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
-use orch_core::{ExecutorError, LaunchId, ProcessId, Timestamp};
+use orch_core::base::{LaunchId, Timestamp};
+use orch_core::ports::{ExecutorError, ProcessId};
 use orch_process::{identify, private_dir, socket_in};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::UnixListener;

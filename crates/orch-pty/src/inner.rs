@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use camino::Utf8Path;
-use orch_core::{ExecutorError, ExecutorEvent, LaunchId, ProcessId};
+use orch_core::base::LaunchId;
+use orch_core::ports::{ExecutorError, ExecutorEvent, ProcessId};
 use orch_process::{Events, Exit, Signal, private_dir, signal};
 use tokio::time::{Instant, sleep, timeout};
 

@@ -9,11 +9,11 @@
 //!
 //! Each session is one fork and exec on a terminal of its own, without a shell. The host reads what the
 //! process prints, appends it to the log, and lets a terminal emulator draw it: that one answers what
-//! agents ask of their terminal, and it is what [`orch_core::Executor::look`] shows. Exits come from
+//! agents ask of their terminal, and it is what [`orch_core::ports::Executor::look`] shows. Exits come from
 //! the kernel, are put on disk, and are kept until they are forgotten.
 //!
 //! When a host is killed, its sessions are *lost*: the kernel hangs up on them, and what survives that is
-//! ended by [`orch_core::Executor::end`], or before the same launch is started again. Nothing is ended by
+//! ended by [`orch_core::ports::Executor::end`], or before the same launch is started again. Nothing is ended by
 //! itself before: the work of a lost agent shall be saved first. Exits that were told outlive the host.
 //!
 //! Nobody can hold anybody else up: a program that prints more than is read waits for its own terminal, a

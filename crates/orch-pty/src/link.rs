@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use camino::Utf8Path;
-use orch_core::{ExecutorError, ProcessId};
+use orch_core::ports::{ExecutorError, ProcessId};
 use orch_process::{private_dir, socket_in};
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;

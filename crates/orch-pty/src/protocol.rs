@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 
 use camino::Utf8PathBuf;
-use orch_core::{ExecutorError, Fingerprint, LaunchId, LaunchSpec, ProcessId, SessionInput};
+use orch_core::base::LaunchId;
+use orch_core::ports::{ExecutorError, Fingerprint, LaunchSpec, ProcessId, SessionInput};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 

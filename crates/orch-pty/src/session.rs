@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
-use orch_core::{ExitStatus, LaunchId, ProcessId, Timestamp};
+use orch_core::base::{LaunchId, Timestamp};
+use orch_core::ports::{ExitStatus, ProcessId};
 use serde::{Deserialize, Serialize};
 
 /// What is known of one session.

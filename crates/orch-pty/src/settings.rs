@@ -1,7 +1,7 @@
 use std::ffi::OsString;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::Millis;
+use orch_core::base::Millis;
 
 /// Where sessions are kept and how their host is started.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! What belongs to a launch, and what is left of one whose host died.
 
-use orch_core::{EndMode, EndSpec, ExecutorError, Millis};
+use orch_core::base::Millis;
+use orch_core::ports::{EndMode, EndSpec, ExecutorError};
 use orch_process::{Mark, Target};
 
 use crate::protocol::refused;

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::sync::mpsc;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{ExitStatus, LaunchId, ProcessId};
+use orch_core::base::LaunchId;
+use orch_core::ports::{ExitStatus, ProcessId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -192,7 +193,7 @@ fn flush(asked: &mpsc::Receiver<(Arc<File>, oneshot::Sender<()>)>) {
 
 #[cfg(test)]
 mod tests {
-    use orch_core::Timestamp;
+    use orch_core::base::Timestamp;
 
     use super::*;
 

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use orch_core::{
-    Clearing, Effect, EffectId, Entry, ExecutorError, KeptBecause, LaunchId, Layout, Outcome, Ports, Record, Seq,
-    SessionInfo, SessionState, State, TaskId, TaskSpec,
-};
+use orch_core::base::{EffectId, LaunchId, Layout, Seq, TaskId};
+use orch_core::cleanup::{Clearing, KeptBecause};
+use orch_core::engine::Ports;
+use orch_core::journal::{Effect, Entry, Outcome, Record};
+use orch_core::plan::TaskSpec;
+use orch_core::ports::{ExecutorError, SessionInfo, SessionState};
+use orch_core::state::State;
 
 use crate::clock::SystemClock;
 use crate::journal::{Journal, JournalError};

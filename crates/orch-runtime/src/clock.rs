@@ -1,6 +1,6 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use orch_core::{BootId, Now, Timestamp};
+use orch_core::base::{BootId, Now, Timestamp};
 
 /// The one place that reads the machine's clocks.
 #[derive(Debug, Clone)]

@@ -12,10 +12,14 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
-use orch_core::{
-    Effect, EffectId, Entry, Executor, ExecutorEvent, ExecutorKind, Failure, FailureKind, Input, LiveView, Look,
-    LookPlan, Manifest, Orchestrator, Outcome, Outlook, Record, Refusal, Seen, Signal, Step, TakenEdit,
-};
+use orch_core::base::EffectId;
+use orch_core::engine::{Input, LookPlan, Orchestrator, Outlook, Refusal, Seen, Step};
+use orch_core::heal::Signal;
+use orch_core::journal::{Effect, Entry, Look, Outcome, Record};
+use orch_core::plan::{ExecutorKind, Manifest};
+use orch_core::ports::{Executor, ExecutorEvent, Failure, FailureKind};
+use orch_core::state::TakenEdit;
+use orch_core::views::LiveView;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::caught::caught;

@@ -1,7 +1,11 @@
 //! The manifest on disk against the journal: what people changed in it, and tasks that are added to it.
 
 use camino::Utf8Path;
-use orch_core::{EditRefusal, Entry, Input, Manifest, Problem, Seen, State, TakenEdit, TaskId};
+use orch_core::base::TaskId;
+use orch_core::engine::{Input, Seen};
+use orch_core::journal::Entry;
+use orch_core::plan::{Manifest, Problem};
+use orch_core::state::{EditRefusal, State, TakenEdit};
 use serde_json::Value;
 
 use crate::atomic::replace_unchanged;
@@ -75,7 +79,7 @@ pub fn add_tasks(
             .map_err(|refusal| AddError::Refused(format!("an edit of {path} cannot be taken: {refusal}")))?;
         let (manifest, added) = with_tasks(&taken.manifest, phase, tasks)?;
         state.edit(manifest.plan(), false).map_err(|refusal| AddError::Refused(refusal.to_string()))?;
-        let new = manifest.render(&orch_core::Projection::default());
+        let new = manifest.render(&orch_core::plan::Projection::default());
         if replace_unchanged(&path, new.as_bytes(), 0o600, Some(&text))? {
             return Ok(added);
         }

@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{JOURNAL_FORMAT, Record};
+use orch_core::journal::{JOURNAL_FORMAT, Record};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -30,7 +30,7 @@ pub trait Sequenced {
     }
 }
 
-impl Sequenced for orch_core::Entry {
+impl Sequenced for orch_core::journal::Entry {
     fn seq(&self) -> u64 {
         self.seq.0
     }

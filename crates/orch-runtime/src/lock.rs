@@ -4,7 +4,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{ProcessId, Timestamp};
+use orch_core::base::Timestamp;
+use orch_core::ports::ProcessId;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::wall;

@@ -3,7 +3,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
-use orch_core::Notice;
+use orch_core::journal::Notice;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Serialize;
 use tokio::io::AsyncWriteExt;
@@ -123,7 +123,7 @@ fn one_line(text: &str, limit: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use orch_core::NoticeKind;
+    use orch_core::journal::NoticeKind;
     use serde_json::json;
 
     use super::*;

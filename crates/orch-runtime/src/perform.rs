@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{
-    Effect, Failure, FailureKind, Input, LaunchId, LaunchPlan, LaunchSpec, LookPlan, Notice, NoticeKind, Outcome,
-    Ports, Seen,
-};
+use orch_core::base::LaunchId;
+use orch_core::engine::{Input, LaunchPlan, LookPlan, Ports, Seen};
+use orch_core::journal::{Effect, Notice, NoticeKind, Outcome};
+use orch_core::ports::{Failure, FailureKind, LaunchSpec};
 
 use crate::atomic::replace_file;
 use crate::driver::DriveError;

@@ -6,7 +6,8 @@ use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{ExitStatus, LaunchId, Sha, Timestamp};
+use orch_core::base::{LaunchId, Sha, Timestamp};
+use orch_core::ports::ExitStatus;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 

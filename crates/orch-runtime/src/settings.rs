@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{AgentProfile, Key, Limits, PromptVia, SessionInput};
+use orch_core::agents::{AgentProfile, PromptVia};
+use orch_core::heal::Limits;
+use orch_core::ports::{Key, SessionInput};
 
 mod duration;
 mod keys;

@@ -3,7 +3,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::Layout;
+use orch_core::base::Layout;
 
 use crate::atomic;
 use crate::file_error::{Context, FileError};

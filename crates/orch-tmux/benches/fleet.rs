@@ -10,7 +10,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{Executor, ExecutorEvent, LaunchId, LaunchSpec, ProcessId};
+use orch_core::base::LaunchId;
+use orch_core::ports::{Executor, ExecutorEvent, LaunchSpec, ProcessId};
 use orch_process::{Exit, Signal, identify, signal};
 use orch_tmux::{TmuxConfig, TmuxExecutor};
 use tempfile::TempDir;

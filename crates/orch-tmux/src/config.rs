@@ -4,7 +4,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::LaunchId;
+use orch_core::base::LaunchId;
 use orch_process::{SocketError, socket_in};
 
 use crate::quote::quoted;

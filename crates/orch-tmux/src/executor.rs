@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use orch_core::{
-    EndMode, EndSpec, Executor, ExecutorCapabilities, ExecutorError, ExecutorEvent, Fingerprint, LaunchId, LaunchSpec,
-    Launched, ScreenView, SessionInfo, SessionInput, SessionState,
+use orch_core::base::LaunchId;
+use orch_core::ports::{
+    EndMode, EndSpec, Executor, ExecutorCapabilities, ExecutorError, ExecutorEvent, Fingerprint, LaunchSpec, Launched,
+    ScreenView, SessionInfo, SessionInput, SessionState,
 };
 use orch_process::{Exit, check_launch};
 use tmux_interface::AttachSession;

@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use orch_core::{EndSpec, ExecutorError, ExecutorEvent, ExitStatus, LaunchId, ProcessId, SessionInfo, SessionState};
+use orch_core::base::LaunchId;
+use orch_core::ports::{EndSpec, ExecutorError, ExecutorEvent, ExitStatus, ProcessId, SessionInfo, SessionState};
 use orch_process::{Events, Exit, Mark, Signal, Target, alive, identify};
 use tokio::time::{Instant, sleep};
 

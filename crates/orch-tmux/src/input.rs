@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use camino::Utf8PathBuf;
-use orch_core::{ExecutorError, Fingerprint, Key, LaunchId, SessionInput};
+use orch_core::base::LaunchId;
+use orch_core::ports::{ExecutorError, Fingerprint, Key, SessionInput};
 
 use crate::config::write_private;
 use crate::inner::{Inner, broken_off};

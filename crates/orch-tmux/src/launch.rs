@@ -6,7 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 
 use camino::Utf8Path;
-use orch_core::{EndMode, EndSpec, ExecutorError, LaunchSpec, Millis};
+use orch_core::base::Millis;
+use orch_core::ports::{EndMode, EndSpec, ExecutorError, LaunchSpec};
 use orch_process::identify;
 
 use crate::config::write_private;

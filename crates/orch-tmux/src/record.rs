@@ -1,6 +1,7 @@
 //! What tmux tells of a pane, as one line of text.
 
-use orch_core::{BootId, ExitStatus, LaunchId, ProcessId};
+use orch_core::base::{BootId, LaunchId};
+use orch_core::ports::{ExitStatus, ProcessId};
 
 /// The format whose expansion [`Record::parse`] reads. It asks nothing about sessions: the same pane is
 /// seen in its own session and in the keeper.

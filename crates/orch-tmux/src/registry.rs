@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use orch_core::{LaunchId, ProcessId};
+use orch_core::base::LaunchId;
+use orch_core::ports::ProcessId;
 use tokio::task::AbortHandle;
 
 use crate::record::Record;

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use orch_core::{ExecutorError, LaunchId, ScreenView};
+use orch_core::base::LaunchId;
+use orch_core::ports::{ExecutorError, ScreenView};
 
 use crate::inner::Inner;
 use crate::quote::Line;

@@ -3,7 +3,8 @@
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use orch_core::{BootId, ExecutorError, ProcessId};
+use orch_core::base::BootId;
+use orch_core::ports::{ExecutorError, ProcessId};
 use orch_process::Signal;
 use tmux_interface::{AttachSession, KillServer, NewSession, ShowOptions, Tmux, TmuxCommand};
 use tokio::net::UnixStream;

@@ -1,7 +1,8 @@
 //! What a session did to the repository that it was started in.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{AttemptNo, BranchName, LaunchId, SaveSpec, Sha, TaskId, Vcs, Work, WorkSpec, escape_block};
+use orch_core::base::{AttemptNo, BranchName, LaunchId, Sha, TaskId, escape_block};
+use orch_core::ports::{SaveSpec, Vcs, Work, WorkSpec};
 use orch_git::{GitConfig, GitVcs, Remote};
 use orch_runtime::{SessionFacts, SessionStore};
 

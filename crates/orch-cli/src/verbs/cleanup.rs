@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use camino::Utf8Path;
-use orch_core::{KeptBecause, TaskId, Vcs, escape_line};
+use orch_core::base::{TaskId, escape_line};
+use orch_core::cleanup::KeptBecause;
+use orch_core::ports::Vcs;
 use orch_runtime::{Cleared, Kept, Workdir};
 use serde_json::{Value, json};
 

@@ -2,7 +2,9 @@ use std::fmt::Display;
 use std::process::{Command, Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{Manifest, Plan, VcsError, escape_line};
+use orch_core::base::escape_line;
+use orch_core::plan::{Manifest, Plan};
+use orch_core::ports::VcsError;
 use orch_git::{GitConfig, GitVcs, GitVersion, Identity, Remote};
 use orch_runtime::{Settings, SocketPlaces, Workdir, holder, read_journal};
 use serde::Serialize;
@@ -190,7 +192,7 @@ fn of_workdir(workdir: &Workdir) -> Vec<Check> {
         Err(error) => Check::new("sockets", Health::Error, &error, ""),
     });
     checks.push(manifest(workdir));
-    checks.push(match read_journal::<orch_core::Entry>(&workdir.journal()) {
+    checks.push(match read_journal::<orch_core::journal::Entry>(&workdir.journal()) {
         Ok(found) => Check::ok("journal", &format!("{} records", found.records.len())),
         Err(error) => Check::new("journal", Health::Error, &error, ""),
     });

@@ -1,6 +1,8 @@
 use std::pin::pin;
 
-use orch_core::{Entry, TaskId, describe};
+use orch_core::base::TaskId;
+use orch_core::journal::Entry;
+use orch_core::views::describe;
 use orch_runtime::{Cursor, Followed, JournalError, Records, Workdir, holder, tail_journal};
 use tokio::time::MissedTickBehavior;
 

@@ -1,6 +1,6 @@
 use camino::Utf8PathBuf;
 use clap::ValueEnum;
-use orch_core::TaskGraph;
+use orch_core::plan::TaskGraph;
 
 use super::Act;
 use super::validate::named_or_own;

@@ -4,7 +4,9 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{BranchName, ExecutorKind, ForgeKind, Manifest, Starter, Vcs, escape_line};
+use orch_core::base::{BranchName, escape_line};
+use orch_core::plan::{ExecutorKind, ForgeKind, Manifest, Starter};
+use orch_core::ports::Vcs;
 use orch_git::{GitConfig, GitVcs, Remote, RemoteInfo};
 use orch_runtime::{SystemClock, Workdir, WorkdirError, replace_file};
 use serde_json::json;

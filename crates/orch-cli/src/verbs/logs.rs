@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::Read;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{AttemptNo, Layout, TaskId, escape_block, escape_line};
+use orch_core::base::{AttemptNo, Layout, TaskId, escape_block, escape_line};
 use orch_runtime::tail_text;
 use serde_json::json;
 

@@ -1,5 +1,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{DefaultPolicy, DifferenceKind, Entry, HealPolicy, OtherLimits, Replay as Outcome, replay};
+use orch_core::heal::{DefaultPolicy, HealPolicy};
+use orch_core::journal::Entry;
+use orch_core::views::{DifferenceKind, OtherLimits, Replay as Outcome, replay};
 use orch_runtime::{Settings, read_journal};
 use serde_json::json;
 

@@ -1,4 +1,5 @@
-use orch_core::{Millis, ReportView, TaskReport, escape_line};
+use orch_core::base::{Millis, escape_line};
+use orch_core::views::{ReportView, TaskReport};
 
 use super::Act;
 use crate::failure::{Exit, Failure};
@@ -23,7 +24,7 @@ impl Act for Report {
 }
 
 fn rendered(report: &ReportView, paint: Paint) -> String {
-    let time = |at: Option<orch_core::Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+    let time = |at: Option<orch_core::base::Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
     let mut text = format!("{}\n", paint.bold(&escape_line(&report.project)));
     text.push_str(&format!("began    {}\nfinished {}\n", time(report.started_at), time(report.finished_at)));
     text.push_str(&format!("at most {} at once\n\n", report.parallel_peak));

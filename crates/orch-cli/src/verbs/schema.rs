@@ -8,7 +8,7 @@ pub(crate) struct Schema {}
 
 impl Act for Schema {
     fn act(self, shell: &mut Shell) -> Result<Exit, Failure> {
-        shell.text(&orch_core::schema())?;
+        shell.text(&orch_core::plan::schema())?;
         Ok(Exit::Done)
     }
 }

@@ -1,4 +1,6 @@
-use orch_core::{BlockerKind, FleetView, Millis, TaskId, TaskView, Timestamp, clean, escape_line};
+use orch_core::base::{Millis, TaskId, Timestamp, clean, escape_line};
+use orch_core::engine::BlockerKind;
+use orch_core::views::{FleetView, TaskView};
 use orch_runtime::SystemClock;
 
 use super::Act;
@@ -102,7 +104,7 @@ fn note(task: &TaskView) -> String {
 
 fn waits(task: &TaskView) -> String {
     const SHOWN: usize = 3;
-    let name = |blocker: &orch_core::Blocker| match blocker.kind {
+    let name = |blocker: &orch_core::engine::Blocker| match blocker.kind {
         BlockerKind::DependsOn => blocker.task.to_string(),
         BlockerKind::File => format!("{} (same file)", blocker.task),
         BlockerKind::Phase => format!("{} (earlier phase)", blocker.task),
@@ -158,7 +160,9 @@ fn one(task: &TaskView, now: Timestamp, paint: Paint) -> String {
 
 #[cfg(test)]
 mod tests {
-    use orch_core::{Layout, Manifest, State};
+    use orch_core::base::Layout;
+    use orch_core::plan::Manifest;
+    use orch_core::state::State;
 
     use super::*;
 

@@ -1,7 +1,7 @@
 use std::io::Read;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{Manifest, Parsed, Problem};
+use orch_core::plan::{Manifest, Parsed, Problem};
 use orch_runtime::WorkdirError;
 use serde_json::json;
 

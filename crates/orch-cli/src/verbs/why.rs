@@ -1,4 +1,5 @@
-use orch_core::{TaskId, Why as Story};
+use orch_core::base::TaskId;
+use orch_core::views::Why as Story;
 
 use super::Act;
 use crate::failure::{Exit, Failure};

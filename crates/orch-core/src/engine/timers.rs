@@ -49,7 +49,7 @@ impl Soonest {
 }
 
 impl Orchestrator {
-    /// When [`crate::Input::Tick`] is due next, and why; `None` while nothing waits for a time.
+    /// When [`crate::engine::Input::Tick`] is due next, and why; `None` while nothing waits for a time.
     pub fn next_deadline(&mut self, now: &Now) -> Option<Deadline> {
         let soonest = self.soonest(now).deadline;
         self.eyes.promised = soonest.as_ref().map(|deadline| now.awake + deadline.after);

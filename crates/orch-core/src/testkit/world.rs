@@ -21,7 +21,7 @@ use crate::ports::{ExecutorEvent, LaunchSpec};
 /// # Examples
 /// ```
 /// use orch_core::testkit::{Script, World};
-/// use orch_core::Millis;
+/// use orch_core::base::Millis;
 ///
 /// let world = World::new();
 /// world.on_launch(|_spec| Script::new().print("working").wait(Millis::from_secs(5)).exit(0));
@@ -197,7 +197,7 @@ impl World {
         self.lock().sessions.alive(pid)
     }
 
-    /// Adds a session that is not orch's: [`crate::Executor::list`] must never show it.
+    /// Adds a session that is not orch's: [`crate::ports::Executor::list`] must never show it.
     pub fn plant_foreign_session(&self, name: &str) {
         self.lock().sessions.foreign.push(name.to_owned());
     }

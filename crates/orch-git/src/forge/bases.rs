@@ -1,7 +1,7 @@
 //! Branches that a person's git works on without having them checked out.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::ForgeError;
+use orch_core::ports::ForgeError;
 
 use super::LocalForge;
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use orch_core::{BranchName, ForgeError, MergeState, Pull, PullNumber, PullState, Sha, VcsError};
+use orch_core::base::{BranchName, PullNumber, Sha};
+use orch_core::ports::{ForgeError, MergeState, Pull, PullState, VcsError};
 
 use super::records::Record;
 use super::{LocalForge, from_git};

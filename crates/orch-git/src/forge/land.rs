@@ -1,7 +1,8 @@
 //! A merge, from the check of the head to the moved base and the closed record.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{ForgeError, MergeSpec, PullState, Sha};
+use orch_core::base::Sha;
+use orch_core::ports::{ForgeError, MergeSpec, PullState};
 
 use super::records::{Record, Records};
 use super::{LocalForge, from_git, refused};

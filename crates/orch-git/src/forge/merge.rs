@@ -1,6 +1,7 @@
 //! The commits that a merge makes, by its method.
 
-use orch_core::{ForgeError, MergeMethod, Sha};
+use orch_core::base::Sha;
+use orch_core::ports::{ForgeError, MergeMethod};
 
 use super::records::Record;
 use super::{LocalForge, from_git, refused};

@@ -2,7 +2,8 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 
 use camino::Utf8Path;
-use orch_core::{BranchName, Check, Fingerprint, ForgeError, PullChange, PullNumber, PullSpec, PullState, Review, Sha};
+use orch_core::base::{BranchName, PullNumber, Sha};
+use orch_core::ports::{Check, Fingerprint, ForgeError, PullChange, PullSpec, PullState, Review};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 

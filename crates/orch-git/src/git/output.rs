@@ -1,7 +1,8 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use orch_core::{Sha, VcsError};
+use orch_core::base::Sha;
+use orch_core::ports::VcsError;
 
 use super::trouble;
 

@@ -1,4 +1,4 @@
-use orch_core::VcsError;
+use orch_core::ports::VcsError;
 
 use super::output::Output;
 use super::trouble;

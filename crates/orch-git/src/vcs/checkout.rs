@@ -1,7 +1,8 @@
 use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{BranchName, VcsError};
+use orch_core::base::BranchName;
+use orch_core::ports::VcsError;
 
 use super::{GitVcs, locks};
 use crate::git::Repo;

@@ -3,7 +3,8 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 
-use orch_core::{CommitSpec, FileSet, Sha, VcsError};
+use orch_core::base::{FileSet, Sha};
+use orch_core::ports::{CommitSpec, VcsError};
 use tempfile::NamedTempFile;
 
 use super::GitVcs;

@@ -1,6 +1,7 @@
 use camino::Utf8Path;
 use git2::Repository;
-use orch_core::{BranchName, Head, Sha, VcsError};
+use orch_core::base::{BranchName, Sha};
+use orch_core::ports::{Head, VcsError};
 
 use super::GitVcs;
 use super::status::{STATUS, Status};

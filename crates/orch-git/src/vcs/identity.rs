@@ -1,4 +1,4 @@
-use orch_core::VcsError;
+use orch_core::ports::VcsError;
 
 use super::GitVcs;
 use crate::git::Repo;

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::BranchName;
+use orch_core::base::BranchName;
 
 /// A lock younger than this may belong to a program that we did not see yet.
 const SETTLED: Duration = Duration::from_secs(5);

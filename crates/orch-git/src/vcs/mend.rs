@@ -4,7 +4,8 @@
 use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{AttemptNo, BranchName, PrepareSpec, SaveSpec, VcsError};
+use orch_core::base::{AttemptNo, BranchName};
+use orch_core::ports::{PrepareSpec, SaveSpec, VcsError};
 
 use super::GitVcs;
 use super::checkout::{Checkout, Place, leads_to, registered};

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use git2::{Index, Oid, Repository, RepositoryOpenFlags, StatusOptions};
-use orch_core::{Nested, Sha, VcsError};
+use orch_core::base::Sha;
+use orch_core::ports::{Nested, VcsError};
 
 use super::GitVcs;
 use super::checkout::Checkout;

@@ -1,5 +1,6 @@
 use camino::Utf8Path;
-use orch_core::{BranchName, PrepareSpec, Prepared, Sha, TaskId, VcsError};
+use orch_core::base::{BranchName, Sha, TaskId};
+use orch_core::ports::{PrepareSpec, Prepared, VcsError};
 
 use super::checkout::{Place, registered};
 use super::mend::was_ours;

@@ -1,6 +1,7 @@
 use std::io::Write;
 
-use orch_core::{PushSpec, Sha, TaskId, VcsError};
+use orch_core::base::{Sha, TaskId};
+use orch_core::ports::{PushSpec, VcsError};
 
 use super::{GitVcs, Remote, local_ref};
 use crate::git::{Output, printable, stays};

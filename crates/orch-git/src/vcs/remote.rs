@@ -1,6 +1,7 @@
 use std::time::Instant;
 
-use orch_core::{BranchName, Sha, SyncSource, VcsError};
+use orch_core::base::{BranchName, Sha};
+use orch_core::ports::{SyncSource, VcsError};
 
 use super::{GitVcs, Remote, local_ref};
 

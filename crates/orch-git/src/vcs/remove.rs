@@ -2,7 +2,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{RemoveSpec, Sha, VcsError};
+use orch_core::base::Sha;
+use orch_core::ports::{RemoveSpec, VcsError};
 
 use super::checkout::{Place, registered};
 use super::nested::Inner;

@@ -6,7 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use camino::Utf8Path;
-use orch_core::{SaveSpec, Saved, Sha, VcsError};
+use orch_core::base::Sha;
+use orch_core::ports::{SaveSpec, Saved, VcsError};
 
 use super::GitVcs;
 use super::checkout::Checkout;

@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 
 use camino::Utf8Path;
-use orch_core::{Dirt, Sha, VcsError};
+use orch_core::base::Sha;
+use orch_core::ports::{Dirt, VcsError};
 
 use crate::git::Call;
 

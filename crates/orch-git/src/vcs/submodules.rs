@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use camino::{Utf8Path, Utf8PathBuf};
 use git2::build::CheckoutBuilder;
 use git2::{Config, Oid, Repository, StatusOptions};
-use orch_core::{Sha, VcsError};
+use orch_core::base::Sha;
+use orch_core::ports::VcsError;
 
 use super::GitVcs;
 use super::checkout::Checkout;

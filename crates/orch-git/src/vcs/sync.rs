@@ -1,4 +1,5 @@
-use orch_core::{BranchName, Sha, SyncSource, SyncSpec, VcsError};
+use orch_core::base::{BranchName, Sha};
+use orch_core::ports::{SyncSource, SyncSpec, VcsError};
 
 use super::GitVcs;
 use super::checkout::Checkout;

@@ -1,6 +1,7 @@
 use camino::Utf8Path;
 use git2::{Oid, Repository};
-use orch_core::{Sha, VcsError};
+use orch_core::base::Sha;
+use orch_core::ports::VcsError;
 
 use super::GitVcs;
 use crate::merge::Merged;

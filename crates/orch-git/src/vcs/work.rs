@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
-use orch_core::{BranchName, Commit, Sha, Timestamp, VcsError, Work, WorkSpec};
+use orch_core::base::{BranchName, Sha, Timestamp};
+use orch_core::ports::{Commit, VcsError, Work, WorkSpec};
 
 use super::GitVcs;
 use super::checkout::Checkout;

@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{BranchName, Sha, TaskId, VcsError};
+use orch_core::base::{BranchName, Sha, TaskId};
+use orch_core::ports::VcsError;
 
 use super::GitVcs;
 use crate::git::Repo;

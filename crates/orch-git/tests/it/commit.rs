@@ -1,4 +1,4 @@
-use orch_core::{Vcs, VcsError};
+use orch_core::ports::{Vcs, VcsError};
 use orch_git::Remote;
 
 use crate::lab::{Lab, git, head, raw_git, write};

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use camino::{Utf8Path, Utf8PathBuf};
+use orch_core::base::{BranchName, PullNumber, Sha};
 use orch_core::testkit::{ForgeHarness, Report, SEED, VcsHarness, run_forge_contract, run_vcs_contract};
-use orch_core::{BranchName, PullNumber, Sha};
 use orch_git::{GitVcs, LocalForge, Remote};
 
 use crate::lab::{Lab, branch, git, head, raw_git, sha, write};

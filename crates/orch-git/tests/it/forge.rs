@@ -1,8 +1,8 @@
 use std::fs;
 
-use orch_core::{
-    Checks, Forge, ForgeError, MergeMethod, MergeSpec, MergeState, Pull, PullChange, PullNumber, PullSpec, PullState,
-    Sha, Vcs,
+use orch_core::base::{PullNumber, Sha};
+use orch_core::ports::{
+    Checks, Forge, ForgeError, MergeMethod, MergeSpec, MergeState, Pull, PullChange, PullSpec, PullState, Vcs,
 };
 
 use crate::lab::{Lab, branch, commit, git, head, push_spec, raw_git, sha, write};

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use camino::Utf8Path;
-use orch_core::{SyncSource, SyncSpec, Vcs, VcsError};
+use orch_core::ports::{SyncSource, SyncSpec, Vcs, VcsError};
 
 use crate::lab::{Lab, branch, git, push_spec, raw_git, write};
 

@@ -5,9 +5,9 @@ use std::process::Command;
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{
-    AttemptNo, BranchName, CommitSpec, FileSet, Predecessor, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec,
-    Sha, TaskId, Vcs, VcsError, Work, WorkSpec,
+use orch_core::base::{AttemptNo, BranchName, FileSet, Sha, TaskId};
+use orch_core::ports::{
+    CommitSpec, Predecessor, PrepareSpec, Prepared, PushSpec, RemoveSpec, SaveSpec, Vcs, VcsError, Work, WorkSpec,
 };
 use orch_git::{GitConfig, GitVcs, LocalForge, LocalForgeConfig, Remote};
 use tempfile::TempDir;

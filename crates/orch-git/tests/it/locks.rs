@@ -1,7 +1,7 @@
 use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
 
-use orch_core::{Vcs, VcsError};
+use orch_core::ports::{Vcs, VcsError};
 
 use crate::lab::{Lab, write};
 

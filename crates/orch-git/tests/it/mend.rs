@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::net::UnixListener;
 
-use orch_core::{Vcs, VcsError};
+use orch_core::ports::{Vcs, VcsError};
 
 use crate::lab::{Lab, git, head, write};
 

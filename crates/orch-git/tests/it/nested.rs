@@ -6,7 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{Saved, Sha, SyncSource, SyncSpec, Vcs, VcsError};
+use orch_core::base::Sha;
+use orch_core::ports::{Saved, SyncSource, SyncSpec, Vcs, VcsError};
 use orch_git::RESTORE;
 
 use crate::hostile::script;

@@ -1,6 +1,6 @@
 use std::fs;
 
-use orch_core::{RemoveSpec, Vcs, VcsError};
+use orch_core::ports::{RemoveSpec, Vcs, VcsError};
 
 use crate::lab::{Lab, branch, commit, git, head, predecessor, write};
 

@@ -1,6 +1,6 @@
 use std::fs;
 
-use orch_core::{Vcs, VcsError};
+use orch_core::ports::{Vcs, VcsError};
 use orch_git::Remote;
 
 use crate::hostile::script;

@@ -1,7 +1,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use orch_core::{Vcs, VcsError};
+use orch_core::ports::{Vcs, VcsError};
 
 use crate::lab::{Lab, git, write};
 

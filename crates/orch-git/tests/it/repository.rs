@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use orch_core::{Vcs, VcsError};
+use orch_core::ports::{Vcs, VcsError};
 use orch_git::{GitVersion, RemoteInfo, clone, detect_remote, git_version};
 
 use crate::lab::{Lab, branch, git, task};

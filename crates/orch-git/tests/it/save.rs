@@ -3,7 +3,8 @@ use std::fs;
 use std::process::Command;
 
 use camino::Utf8Path;
-use orch_core::{AttemptNo, Saved, Vcs, VcsError};
+use orch_core::base::AttemptNo;
+use orch_core::ports::{Saved, Vcs, VcsError};
 use orch_git::RESTORE;
 
 use crate::lab::{Lab, git, head, raw_git, write};

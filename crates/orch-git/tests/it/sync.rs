@@ -1,4 +1,5 @@
-use orch_core::{Sha, SyncSource, SyncSpec, Vcs, VcsError};
+use orch_core::base::Sha;
+use orch_core::ports::{SyncSource, SyncSpec, Vcs, VcsError};
 
 use crate::lab::{Lab, branch, git, head, write};
 

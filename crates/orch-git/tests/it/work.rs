@@ -1,7 +1,7 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-use orch_core::{SyncSource, SyncSpec, Vcs, VcsError};
+use orch_core::ports::{SyncSource, SyncSpec, Vcs, VcsError};
 
 use crate::lab::{Lab, branch, commit, git, head, raw_git, sha, write};
 

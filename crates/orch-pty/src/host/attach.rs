@@ -4,7 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 
-use orch_core::{ExecutorError, LaunchId};
+use orch_core::base::LaunchId;
+use orch_core::ports::ExecutorError;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;

@@ -6,7 +6,8 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use orch_core::{ExecutorError, LaunchId};
+use orch_core::base::LaunchId;
+use orch_core::ports::ExecutorError;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};

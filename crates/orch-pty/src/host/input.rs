@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use alacritty_terminal::term::TermMode;
-use orch_core::{ExecutorError, Fingerprint, Key, LaunchId, SessionInput};
+use orch_core::base::LaunchId;
+use orch_core::ports::{ExecutorError, Fingerprint, Key, SessionInput};
 use pty_process::Pty;
 use rustix::termios::{LocalModes, tcgetattr};
 use tokio::time::{Instant, timeout};

@@ -3,7 +3,8 @@
 use std::fs::File;
 use std::rc::Rc;
 
-use orch_core::{ExecutorError, LaunchId};
+use orch_core::base::LaunchId;
+use orch_core::ports::ExecutorError;
 use pty_process::Command;
 use tokio::process::Child;
 use tokio::sync::Notify;

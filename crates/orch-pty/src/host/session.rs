@@ -7,7 +7,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use orch_core::{ExecutorError, ExitStatus, LaunchId};
+use orch_core::base::LaunchId;
+use orch_core::ports::{ExecutorError, ExitStatus};
 use pty_process::Pty;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::process::Child;

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use orch_core::{ExecutorError, LaunchId};
+use orch_core::base::LaunchId;
+use orch_core::ports::ExecutorError;
 use orch_pty::{Attachment, Display};
 use tokio::time::timeout;
 

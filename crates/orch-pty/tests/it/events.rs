@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
-use orch_core::{Executor, ExecutorEvent, LaunchId};
+use orch_core::base::LaunchId;
+use orch_core::ports::{Executor, ExecutorEvent};
 use tokio::time::timeout;
 
 use crate::world::{World, event, exit_of, kill, ready, type_line};

@@ -3,7 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use orch_core::{Executor, ExecutorError, ExecutorEvent, ExitStatus, LaunchId, ProcessId, SessionState};
+use orch_core::base::LaunchId;
+use orch_core::ports::{Executor, ExecutorError, ExecutorEvent, ExitStatus, ProcessId, SessionState};
 use orch_process::{Signal, alive, identify, signal};
 use orch_pty::{PtyExecutor, PtySettings, PtyState};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

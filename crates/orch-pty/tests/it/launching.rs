@@ -1,4 +1,5 @@
-use orch_core::{Executor, ExecutorError, LaunchId, LaunchSpec, SessionState};
+use orch_core::base::LaunchId;
+use orch_core::ports::{Executor, ExecutorError, LaunchSpec, SessionState};
 
 use crate::world::{World, exit_of, kill, ready, session, shows, until};
 

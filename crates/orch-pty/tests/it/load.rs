@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use orch_core::{Executor, ExecutorError, LaunchId, SessionInput};
+use orch_core::base::LaunchId;
+use orch_core::ports::{Executor, ExecutorError, SessionInput};
 use orch_pty::{PtyExecutor, PtySettings, PtyState};
 
 use crate::world::{World, exit_of, ready, session, shows, type_line, until};

@@ -1,4 +1,5 @@
-use orch_core::{Executor, ExecutorEvent, Fingerprint, LaunchId, SessionState};
+use orch_core::base::LaunchId;
+use orch_core::ports::{Executor, ExecutorEvent, Fingerprint, SessionState};
 
 use crate::world::{World, event, ready, screen, session, shows, type_line, until};
 

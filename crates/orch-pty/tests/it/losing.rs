@@ -1,4 +1,4 @@
-use orch_core::{Executor, ExecutorEvent, SessionState};
+use orch_core::ports::{Executor, ExecutorEvent, SessionState};
 use orch_process::{Signal, alive, signal};
 
 use crate::world::{World, event, kill, ready, session};

@@ -3,7 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use orch_core::{Executor, Key, LaunchId, SessionInput};
+use orch_core::base::LaunchId;
+use orch_core::ports::{Executor, Key, SessionInput};
 use orch_pty::PtyExecutor;
 
 use crate::world::{World, screen, shows, until};

@@ -5,9 +5,10 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{
-    EndMode, EndSpec, Executor, ExecutorEvent, ExitStatus, Key, LaunchId, LaunchSpec, Launched, Millis, ProcessId,
-    ScreenView, SessionInfo, SessionInput, SessionState,
+use orch_core::base::{LaunchId, Millis};
+use orch_core::ports::{
+    EndMode, EndSpec, Executor, ExecutorEvent, ExitStatus, Key, LaunchSpec, Launched, ProcessId, ScreenView,
+    SessionInfo, SessionInput, SessionState,
 };
 use orch_process::{Signal, identify, signal};
 use orch_pty::{PtyExecutor, PtySettings};

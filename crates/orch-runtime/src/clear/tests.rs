@@ -1,7 +1,11 @@
 use std::sync::Arc;
 
+use orch_core::base::Millis;
+use orch_core::heal::DefaultPolicy;
+use orch_core::plan::{Manifest, Status};
+use orch_core::ports::LaunchSpec;
 use orch_core::testkit::{Scenario, Script, World};
-use orch_core::{DefaultPolicy, LaunchSpec, Manifest, Millis, Status, replay};
+use orch_core::views::replay;
 
 use super::*;
 use crate::testdir::TestDir;
@@ -60,7 +64,7 @@ impl Fleet {
     fn sessions(&self) -> usize {
         let executor = self.world.executor();
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        runtime.block_on(orch_core::Executor::list(&executor)).expect("listed").len()
+        runtime.block_on(orch_core::ports::Executor::list(&executor)).expect("listed").len()
     }
 }
 

@@ -6,9 +6,11 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant, SystemTime};
 
 use camino::Utf8PathBuf;
-use orch_core::{
-    EffectId, Entry, ExecutorKind, Manifest, Orchestrator, ProjectedTask, Projection, Record, TakenEdit, TaskId,
-};
+use orch_core::base::{EffectId, TaskId};
+use orch_core::engine::Orchestrator;
+use orch_core::journal::{Entry, Record};
+use orch_core::plan::{ExecutorKind, Manifest, ProjectedTask, Projection};
+use orch_core::state::TakenEdit;
 use serde_json::Value;
 
 use crate::atomic::{replace_file, replace_unchanged};

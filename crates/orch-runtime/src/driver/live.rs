@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use orch_core::{Input, LiveView, Orchestrator, Seen};
+use orch_core::engine::{Input, Orchestrator, Seen};
+use orch_core::views::LiveView;
 
 /// The least time between two tellings.
 const INTERVAL: Duration = Duration::from_secs(1);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use orch_core::EffectId;
+use orch_core::base::EffectId;
 
 /// How long a drive that has nothing else to do waits for notices.
 const PATIENCE: Duration = Duration::from_secs(5);

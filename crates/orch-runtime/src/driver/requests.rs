@@ -1,6 +1,8 @@
 //! What people ask of a running orchestrator, and what they are told.
 
-use orch_core::{Refusal, TaskId, UserVerb};
+use orch_core::base::TaskId;
+use orch_core::engine::Refusal;
+use orch_core::journal::UserVerb;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 

@@ -1,7 +1,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
-use orch_core::escape_line;
+use orch_core::base::escape_line;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 

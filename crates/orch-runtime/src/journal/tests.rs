@@ -277,7 +277,7 @@ fn driver_line(seq: u64, change: impl FnOnce(&mut serde_json::Value)) -> String 
 fn a_journal_without_a_format_is_of_the_first() {
     let dir = TestDir::new();
     let path = dir.write("events.jsonl", driver_line(1, |_| {}));
-    let records = read_journal::<orch_core::Entry>(&path).expect("an old journal").records;
+    let records = read_journal::<orch_core::journal::Entry>(&path).expect("an old journal").records;
     let Record::Driver(driver) = &records[0].record else { panic!("{records:?}") };
     assert_eq!(driver.format, 1);
 }
@@ -294,7 +294,7 @@ fn what_a_newer_version_wrote_is_said_to_be_newer_and_is_left_alone() {
     let dir = TestDir::new();
     for (text, expected, why) in table {
         let path = dir.write("events.jsonl", text.clone() + "torn");
-        let Err(error) = Journal::<orch_core::Entry>::open(&path) else { panic!("{text} was accepted") };
+        let Err(error) = Journal::<orch_core::journal::Entry>::open(&path) else { panic!("{text} was accepted") };
         let JournalError::Newer { line, what, .. } = &error else { panic!("{text}: {error}") };
         assert_eq!(*line, expected, "{text}");
         assert!(what.starts_with(why), "{what}");
@@ -302,6 +302,6 @@ fn what_a_newer_version_wrote_is_said_to_be_newer_and_is_left_alone() {
         assert_eq!(fs::read_to_string(&path).expect("text"), text + "torn", "nothing is changed");
     }
     let path = dir.write("events.jsonl", driver_line(2, |d| d["type"] = "omen".into()));
-    let error = read_journal::<orch_core::Entry>(&path).expect_err("not in its place");
+    let error = read_journal::<orch_core::journal::Entry>(&path).expect_err("not in its place");
     assert!(matches!(error, JournalError::Damaged { .. }), "{error}");
 }

@@ -1,4 +1,4 @@
-use orch_core::Millis;
+use orch_core::base::Millis;
 
 /// The longest span that a setting may have.
 const LONGEST: u64 = 366 * 24 * 60 * 60 * 1000;

@@ -1,6 +1,6 @@
 use std::ops::RangeInclusive;
 
-use orch_core::Millis;
+use orch_core::base::Millis;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 

@@ -1,4 +1,4 @@
-use orch_core::Millis;
+use orch_core::base::Millis;
 
 use super::*;
 use crate::testdir::TestDir;

@@ -1,6 +1,7 @@
 use std::ops::RangeInclusive;
 
-use orch_core::{Millis, PromptVia};
+use orch_core::agents::PromptVia;
+use orch_core::base::Millis;
 use toml::Spanned;
 use toml::de::DeValue;
 

@@ -1,4 +1,5 @@
-use orch_core::{Executor, ExecutorError, Fingerprint, Key, LaunchId, SessionInput};
+use orch_core::base::LaunchId;
+use orch_core::ports::{Executor, ExecutorError, Fingerprint, Key, SessionInput};
 use orch_tmux::TmuxExecutor;
 
 use crate::world::{World, exit_of, ready, screen, shows, until};

@@ -1,4 +1,5 @@
-use orch_core::{EndMode, EndSpec, Executor, ExitStatus, Millis, ProcessId, SessionState};
+use orch_core::base::Millis;
+use orch_core::ports::{EndMode, EndSpec, Executor, ExitStatus, ProcessId, SessionState};
 use orch_process::{alive, identify};
 
 use crate::world::{World, exit_of, kill, ready, session, until};

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use orch_core::Executor;
+use orch_core::ports::Executor;
 
 use crate::world::{World, exit_of, ready, until};
 

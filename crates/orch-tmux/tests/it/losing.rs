@@ -1,4 +1,5 @@
-use orch_core::{Executor, ExecutorEvent, LaunchId, SessionInput, SessionState};
+use orch_core::base::LaunchId;
+use orch_core::ports::{Executor, ExecutorEvent, SessionInput, SessionState};
 use orch_process::{Signal, alive, identify, signal};
 
 use crate::world::{World, event, kill, ready, session, until};

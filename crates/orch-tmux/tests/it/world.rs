@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{
-    EndMode, EndSpec, Executor, ExecutorEvent, ExitStatus, LaunchId, LaunchSpec, Launched, Millis, ProcessId,
-    ScreenView, SessionInfo, SessionState,
+use orch_core::base::{LaunchId, Millis};
+use orch_core::ports::{
+    EndMode, EndSpec, Executor, ExecutorEvent, ExitStatus, LaunchSpec, Launched, ProcessId, ScreenView, SessionInfo,
+    SessionState,
 };
 use orch_tmux::{TmuxConfig, TmuxExecutor};
 use tempfile::TempDir;

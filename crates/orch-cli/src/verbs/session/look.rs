@@ -1,7 +1,8 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use orch_core::{Executor, LaunchId, escape_block, escape_line};
+use orch_core::base::{LaunchId, escape_block, escape_line};
+use orch_core::ports::Executor;
 use orch_runtime::{plain_text, tail_text};
 use serde_json::json;
 

@@ -1,4 +1,6 @@
-use orch_core::{Commit, Executor, Timestamp, escape_line, session_words};
+use orch_core::agents::session_words;
+use orch_core::base::{Timestamp, escape_line};
+use orch_core::ports::{Commit, Executor};
 use orch_runtime::{SystemClock, tail_text};
 use serde_json::json;
 

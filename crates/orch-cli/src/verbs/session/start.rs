@@ -2,10 +2,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{
-    AgentProfile, DefaultPolicy, Executor, ExitStatus, Key, LaunchId, LaunchSpec, Placeholders, PromptVia,
-    SessionInput, Signal, Watcher, escape_line,
-};
+use orch_core::agents::{AgentProfile, Placeholders, PromptVia, Watcher};
+use orch_core::base::{LaunchId, escape_line};
+use orch_core::heal::DefaultPolicy;
+use orch_core::heal::Signal;
+use orch_core::ports::{Executor, ExitStatus, Key, LaunchSpec, SessionInput};
 use orch_runtime::{SessionEnd, SessionFacts, SystemClock, environment, parent_environment, replace_file};
 use serde_json::json;
 

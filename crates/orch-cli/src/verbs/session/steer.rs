@@ -1,4 +1,4 @@
-use orch_core::{Executor, Key, SessionInput};
+use orch_core::ports::{Executor, Key, SessionInput};
 use serde_json::json;
 
 use super::Act;
@@ -92,7 +92,7 @@ impl Act for Press {
 
 impl Act for Attach {
     fn act(self, _: &mut Shell) -> Result<Exit, Failure> {
-        let id = orch_core::escape_line(&self.id);
+        let id = orch_core::base::escape_line(&self.id);
         crate::terminal::require(&format!(
             "`orch session screen {id}` shows it, `orch session submit {id}` types into it"
         ))?;

@@ -1,7 +1,11 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
-use orch_core::{DefaultPolicy, Executor, ExecutorEvent, LaunchId, Millis, Signal, Watcher};
+use orch_core::agents::Watcher;
+use orch_core::base::{LaunchId, Millis};
+use orch_core::heal::DefaultPolicy;
+use orch_core::heal::Signal;
+use orch_core::ports::{Executor, ExecutorEvent};
 use orch_runtime::SystemClock;
 use serde_json::json;
 
@@ -82,7 +86,7 @@ impl Wait {
         let (executor, limits) = (&sessions.executor, &sessions.settings.limits);
         let clock = SystemClock::new();
         let begun = clock.now();
-        let mut watcher = Watcher::new(orch_core::SessionInput::default(), &begun);
+        let mut watcher = Watcher::new(orch_core::ports::SessionInput::default(), &begun);
         let mut listed = false;
         loop {
             if !listed {
@@ -123,7 +127,7 @@ impl Wait {
         }
     }
 
-    fn is_met(&self, watcher: &mut Watcher, sessions: &Sessions, now: &orch_core::Now) -> bool {
+    fn is_met(&self, watcher: &mut Watcher, sessions: &Sessions, now: &orch_core::base::Now) -> bool {
         let limits = &sessions.settings.limits;
         match self.what {
             What::Idle => watcher.silent_for(now) >= limits.ready_after,

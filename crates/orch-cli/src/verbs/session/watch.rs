@@ -2,10 +2,10 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
 
-use orch_core::{
-    DefaultPolicy, Executor, ExecutorError, ExecutorEvent, ExitStatus, Finding, LaunchId, Now, Remedy, SessionInput,
-    Watcher, escape_line,
-};
+use orch_core::agents::{Finding, Watcher};
+use orch_core::base::{LaunchId, Now, escape_line};
+use orch_core::heal::{DefaultPolicy, Remedy};
+use orch_core::ports::{Executor, ExecutorError, ExecutorEvent, ExitStatus, SessionInput};
 use orch_runtime::SystemClock;
 use serde_json::json;
 

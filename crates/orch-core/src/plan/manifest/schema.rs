@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::fields::{Field, PHASE, SETTINGS, Shape, TASK};
 
-/// What [`TaskId`](crate::TaskId) allows, as far as a pattern can say it.
+/// What [`TaskId`](crate::base::TaskId) allows, as far as a pattern can say it.
 const ID_PATTERN: &str = "^(?!.*\\.\\.)(?!.*\\.[lL][oO][cC][kK]$)[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$";
 
 /// The JSON Schema (draft 2020-12) of a manifest, pretty, with a newline at its end.

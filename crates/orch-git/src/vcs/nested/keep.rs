@@ -7,7 +7,8 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use git2::{IndexEntry, IndexTime, Oid, Repository, StatusOptions};
-use orch_core::{Sha, VcsError};
+use orch_core::base::Sha;
+use orch_core::ports::VcsError;
 
 use super::{Inner, Yard, in_time, open};
 

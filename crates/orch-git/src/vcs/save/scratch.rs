@@ -1,7 +1,8 @@
 use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::{Sha, VcsError};
+use orch_core::base::Sha;
+use orch_core::ports::VcsError;
 use tempfile::TempDir;
 
 use crate::git::{Call, Repo};

@@ -1,7 +1,7 @@
 //! Keys as the bytes that a terminal sends for them.
 
 use alacritty_terminal::term::TermMode;
-use orch_core::Key;
+use orch_core::ports::Key;
 
 /// Appends a key as the program asked for keys (xterm's ways, kitty's where it wants those).
 ///

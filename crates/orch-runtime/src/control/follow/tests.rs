@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use orch_core::{AwakeMs, Millis, Record, Seq, TaskId, Timestamp};
+use orch_core::base::{AwakeMs, Millis, Seq, TaskId, Timestamp};
+use orch_core::journal::Record;
 use serde_json::{Value, json};
 
 use super::*;

@@ -5,11 +5,14 @@ use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use orch_core::agents::{AgentProfile, PromptVia};
+use orch_core::base::{BranchName, Millis, TaskId};
+use orch_core::engine::{Config, Orchestrator, Ports};
+use orch_core::heal::{DefaultPolicy, Limits};
+use orch_core::journal::Entry;
+use orch_core::plan::{ExecutorKind, Manifest, Status};
+use orch_core::state::State;
 use orch_core::testkit;
-use orch_core::{
-    AgentProfile, BranchName, Config, DefaultPolicy, Entry, ExecutorKind, Limits, Manifest, Millis, Orchestrator,
-    Ports, PromptVia, State, Status, TaskId,
-};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;

@@ -1,6 +1,8 @@
 use std::fs;
 
-use orch_core::{Status, TaskId, UserVerb};
+use orch_core::base::TaskId;
+use orch_core::journal::UserVerb;
+use orch_core::plan::Status;
 use serde_json::{Value, json};
 
 use super::bench::{Bench, Process};

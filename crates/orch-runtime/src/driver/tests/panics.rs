@@ -1,11 +1,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use orch_core::testkit::{self, MockExecutor, Operation, Script};
-use orch_core::{
-    EndSpec, Executor, ExecutorCapabilities, ExecutorError, ExecutorEvent, Fingerprint, LaunchId, LaunchSpec, Launched,
-    Limits, Millis, ScreenView, SessionInfo, SessionInput, Status,
+use orch_core::base::{LaunchId, Millis};
+use orch_core::heal::Limits;
+use orch_core::plan::Status;
+use orch_core::ports::{
+    EndSpec, Executor, ExecutorCapabilities, ExecutorError, ExecutorEvent, Fingerprint, LaunchSpec, Launched,
+    ScreenView, SessionInfo, SessionInput,
 };
+use orch_core::testkit::{self, MockExecutor, Operation, Script};
 use serde_json::json;
 
 use super::bench::Bench;

@@ -1,8 +1,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use orch_core::agents::PromptVia;
+use orch_core::base::{LaunchId, Millis, TaskId};
+use orch_core::journal::UserVerb;
+use orch_core::plan::Status;
+use orch_core::ports::ExecutorEvent;
 use orch_core::testkit::{Operation, Script, Step};
-use orch_core::{ExecutorEvent, LaunchId, Millis, PromptVia, Status, TaskId, UserVerb};
 use serde_json::json;
 
 use super::bench::Bench;
