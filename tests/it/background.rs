@@ -93,6 +93,6 @@ fn a_person_attaches_types_and_leaves_and_the_agent_goes_on() {
     fleet.go("end");
     run.end().assert_code(0, &fleet.workdir());
     let journal = fleet.audit();
-    assert_eq!((journal.statuses()["t1"], journal.task("t1").attempt.0), (Status::Merged, 1));
+    assert_eq!((journal.statuses()["t1"], journal.task("t1").attempt.number.0), (Status::Merged, 1));
     assert_eq!(journal.remedies("t1"), Vec::<&str>::new(), "nothing was done about a person's words");
 }

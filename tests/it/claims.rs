@@ -35,7 +35,7 @@ fn what_always_fails_is_tried_three_times_and_left_to_a_person() {
         let why = fleet.orch_exits(&["why", "t1"], 0).said;
         assert!(why.contains(reason), "{what}: {why}");
         let attempts = if what == "leaves files of others" { 1 } else { 3 };
-        assert_eq!(task.attempt.0, attempts, "{what}");
+        assert_eq!(task.attempt.number.0, attempts, "{what}");
         assert_eq!(fleet.manifest()["phases"][0]["tasks"][0]["needsHuman"], true, "{what}");
         assert_eq!(fleet.merged(), ["t2"], "{what}");
     }
@@ -47,7 +47,7 @@ fn a_retry_knows_what_went_wrong_and_is_believed_when_it_is_right() {
     fleet.plan("t1-2", "printf %s \"$prompt\" >\"$out/prompt-2\"; work a.txt");
     fleet.orch_exits(&["run", "--until", "merged"], 0);
     let journal = fleet.audit();
-    assert_eq!((journal.task("t1").attempt.0, journal.statuses()["t1"]), (2, Status::Merged));
+    assert_eq!((journal.task("t1").attempt.number.0, journal.statuses()["t1"]), (2, Status::Merged));
     assert_eq!(journal.remedies("t1"), ["restart"]);
     assert!(!fleet.read("out/prompt-1").contains("previous attempt"));
     assert!(fleet.read("out/prompt-2").contains("assertion one of seven"), "{}", fleet.read("out/prompt-2"));
@@ -60,7 +60,7 @@ fn uncommitted_work_is_asked_for_once_and_then_committed_by_orch() {
     fleet.orch_exits(&["run", "--until", "merged"], 0);
     let journal = fleet.audit();
     assert_eq!(journal.remedies("t1"), ["askCommit", "commit"]);
-    assert_eq!(journal.task("t1").attempt.0, 1);
+    assert_eq!(journal.task("t1").attempt.number.0, 1);
     assert!(fleet.read("out/prompt-2").contains("not committed"), "{}", fleet.read("out/prompt-2"));
     assert_eq!(fleet.git("origin.git", &["show", "main:a.txt"]), "mine");
 }

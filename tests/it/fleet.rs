@@ -261,7 +261,7 @@ impl Fleet {
         let journal = self.journal();
         let task_of = |sha: &String| {
             let pulled = |task: &orch::core::state::TaskState| {
-                task.verified.as_ref().is_some_and(|verified| verified.as_str() == sha)
+                task.work.verified.as_ref().is_some_and(|verified| verified.as_str() == sha)
             };
             let found = journal.state.tasks.iter().find(|(_, task)| pulled(task));
             found.map_or_else(|| format!("nobody's {sha}"), |(id, _)| id.to_string())

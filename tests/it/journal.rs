@@ -47,7 +47,7 @@ impl Journal {
 
     /// The last attempt of every task.
     pub(crate) fn attempts(&self) -> BTreeMap<String, u32> {
-        self.state.tasks.iter().map(|(id, task)| (id.to_string(), task.attempt.0)).collect()
+        self.state.tasks.iter().map(|(id, task)| (id.to_string(), task.attempt.number.0)).collect()
     }
 
     /// The names of a task's remedies in order, those aside that every good ending has.

@@ -31,7 +31,7 @@ fn a_prompt_is_pasted_whole_and_entered_once() {
     fleet.orch_exits(&["run", "--until", "merged"], 0);
     let journal = fleet.audit();
     assert_eq!(journal.statuses()["t1"], Status::Merged);
-    assert_eq!(journal.task("t1").attempt.0, 1);
+    assert_eq!(journal.task("t1").attempt.number.0, 1);
     let told = fleet.read("w/prompts/t1-1.md");
     assert!(told.starts_with(&prompt), "{told:?}");
     assert_eq!(fleet.read("out/pasted"), format!("\u{1b}[200~{told}\u{1b}[201~"));

@@ -84,7 +84,7 @@ fn followed_by_hand(fleet: &Fleet) {
     fleet.orch_exits(&["run", "--until", "merged"], 0);
     let journal = fleet.audit();
     for task in ["t1", "t2", "t3"] {
-        assert_eq!((journal.statuses()[task], journal.task(task).attempt.0), (Status::Merged, 1), "{task}");
+        assert_eq!((journal.statuses()[task], journal.task(task).attempt.number.0), (Status::Merged, 1), "{task}");
     }
     let subjects = fleet.git("origin.git", &["log", "--format=%s", "main"]);
     assert!(subjects.contains("The base moves") && subjects.contains("By hand"), "{subjects}");

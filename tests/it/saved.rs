@@ -87,7 +87,7 @@ fn what_a_killed_agent_left_comes_back_byte_for_byte() {
         assert!(!fleet.is_agent(agent), "{what}: the agent is gone");
         let refs = fleet.git("w/repo", &["for-each-ref", "--format=%(refname)", "refs/orch/saved"]);
         assert_eq!(refs, "refs/orch/saved/t1/1", "{what}");
-        assert_eq!(fleet.audit().task("t1").saved, ["refs/orch/saved/t1/1"], "{what}");
+        assert_eq!(fleet.audit().task("t1").work.saved, ["refs/orch/saved/t1/1"], "{what}");
 
         fleet.orch_exits(&["cleanup"], 0);
         assert!(!fleet.workdir().join("task-t1").exists(), "{what}: what is saved may go");

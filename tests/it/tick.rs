@@ -30,7 +30,7 @@ fn tick_alone_answers_heals_and_merges() {
     }
     let journal = fleet.audit();
     assert!(journal.remedies("asks").contains(&"answer"), "{:?}", journal.remedies("asks"));
-    assert_eq!(journal.task("fails").attempt.0, 2);
+    assert_eq!(journal.task("fails").attempt.number.0, 2);
     assert!(journal.remedies("silent").contains(&"resume"), "{:?}", journal.remedies("silent"));
-    assert_eq!(journal.task("silent").attempt.0, 1, "a resume is no new attempt");
+    assert_eq!(journal.task("silent").attempt.number.0, 1, "a resume is no new attempt");
 }

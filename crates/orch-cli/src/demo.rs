@@ -111,14 +111,14 @@ fn show(workdir: &Workdir, ending: Ending, json: bool) -> Result<(), Failure> {
     lines.push(String::new());
     lines.push("What went wrong, and what was done".to_owned());
     for (id, task) in &state.tasks {
-        let healed = task.remedies.iter().filter(|taken| !matches!(taken.remedy, "verify" | "accept"));
+        let healed = task.healing.remedies.iter().filter(|taken| !matches!(taken.remedy, "verify" | "accept"));
         lines.extend(healed.map(|taken| {
             format!("  {id}  {} -> {}: {}", taken.signal, taken.remedy, orch_core::base::escape_line(&taken.reason))
         }));
     }
     lines.push(String::new());
     let merged = state.tasks.values().filter(|task| task.status == orch_core::plan::Status::Merged).count();
-    let attempts: u32 = state.tasks.values().map(|task| task.attempt.0).sum();
+    let attempts: u32 = state.tasks.values().map(|task| task.attempt.number.0).sum();
     lines.push(format!(
         "{merged} of {} tasks merged, {attempts} attempts, at most {} at once{}",
         state.tasks.len(),

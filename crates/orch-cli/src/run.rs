@@ -271,7 +271,7 @@ impl Observer for Progress {
                 self.statuses.get(id).filter(|shown| shown.status == task.status).map_or(since, |shown| shown.since);
             let shown = Shown {
                 status: task.status,
-                attempt: task.attempt.0,
+                attempt: task.attempt.number.0,
                 needs_human: task.needs_human,
                 paused: task.paused && task.status != Status::Merged,
                 reason: task.reason.clone(),

@@ -248,7 +248,7 @@ impl Orchestrator {
                 self.touch_successors(task, &mut pass.dirty);
             }
         }
-        let published = |id| self.state.tasks.get(id).is_some_and(|task: &TaskState| task.pull.is_some());
+        let published = |id| self.state.tasks.get(id).is_some_and(|task: &TaskState| task.publication.pull.is_some());
         self.eyes.merges_due |= entry.task.as_ref().is_none_or(published);
         pass.records.push(entry);
     }
@@ -304,20 +304,20 @@ impl Orchestrator {
         Case {
             signal,
             detail: detail.into(),
-            attempt: state.attempt,
-            failures: state.failures + 1,
-            feedback_rounds: state.feedback_rounds,
-            relaunches: state.relaunches,
+            attempt: state.attempt.number,
+            failures: state.retries.failures + 1,
+            feedback_rounds: state.retries.feedback_rounds,
+            relaunches: state.attempt.relaunches,
             local: false,
-            delays: state.delays,
+            delays: state.waits.delays,
             same_prompt: 0,
             answer: None,
             poke: self.profile(task).map(|profile| profile.poke.clone()).unwrap_or_default(),
             silent: Millis(0),
             pokes: state.session.as_ref().map_or(0, |session| session.pokes),
             line_input: false,
-            asked_to_commit: state.asked_to_commit,
-            committed: state.committed,
+            asked_to_commit: state.attempt.asked_to_commit,
+            committed: state.attempt.committed,
             nested: Vec::new(),
             foreign_dirt: Vec::new(),
             reset_at: None,

@@ -4,6 +4,8 @@
 //! starts is visible in the state until the record that ends it, so the state after any line of the
 //! journal is one from which the work goes on.
 
+mod attempt;
+mod conversation;
 mod delivery;
 mod healing;
 mod outage;
@@ -11,17 +13,24 @@ mod outcome;
 mod projection;
 mod session;
 mod task;
+mod waits;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use attempt::{Attempt, Retries};
+pub use conversation::{Conversation, Typing};
 pub(crate) use delivery::Wanted;
 pub use delivery::{Delivery, DeliveryStep};
+pub use healing::{Healing, Plea, RemedyTaken, Setback};
 pub(crate) use outage::{REMOTE, agent, provider_of};
 pub use projection::{EditRefusal, TakenEdit};
 pub use session::Session;
 pub(crate) use session::Treatment;
 pub(crate) use task::WRONG_BRANCH;
-pub use task::{Delay, Plea, RemedyTaken, Setback, TaskState, Typing};
+pub use task::{TaskState, Times};
+pub use waits::{Delay, Waits};
+pub use work::{Publication, Work, Worktree};
 
 use crate::base::id::{EffectId, TaskId};
 use crate::base::time::{AwakeMs, BootId, Timestamp};
@@ -144,7 +153,7 @@ impl State {
             Record::Remedy { signal, decision, .. } => {
                 let down = self.who_is_down(entry.task.as_ref());
                 self.with(entry, |task| {
-                    task.remedies.push(RemedyTaken {
+                    task.healing.remedies.push(RemedyTaken {
                         at: entry.timestamp,
                         signal: *signal,
                         remedy: decision.remedy.name(),

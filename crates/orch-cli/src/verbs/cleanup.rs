@@ -95,7 +95,7 @@ async fn at_risk(fleet: &Fleet, cleared: &Cleared) -> Result<Option<String>, Fai
     if !repo.exists() {
         return Ok(None);
     }
-    let before = fleet.engine().state().tasks.values().flat_map(|task| &task.saved);
+    let before = fleet.engine().state().tasks.values().flat_map(|task| &task.work.saved);
     let saved: Vec<&str> = before.chain(&cleared.saved).map(String::as_str).collect();
     if !saved.is_empty() {
         return Ok(Some(format!("{repo} holds saved work: {}; fetch it from there first", saved.join(", "))));

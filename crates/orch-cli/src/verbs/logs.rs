@@ -38,7 +38,7 @@ impl Act for Logs {
     fn act(self, shell: &mut Shell) -> Result<Exit, Failure> {
         let reading = Reading::open(shell)?;
         reading.require(&self.task)?;
-        let attempt = reading.state.tasks.get(&self.task).map(|task| task.attempt).unwrap_or_default();
+        let attempt = reading.state.tasks.get(&self.task).map(|task| task.attempt.number).unwrap_or_default();
         let layout = reading.layout();
         let log = self.newest(&layout, attempt);
         let Some(path) =

@@ -33,14 +33,14 @@ pub(crate) fn task(
     log: Option<&Utf8Path>,
 ) -> String {
     let mut words = RULES.to_owned();
-    let unfilled = state.prepared.as_ref().map(|prepared| prepared.unfilled.as_slice()).unwrap_or_default();
+    let unfilled = state.worktree.prepared.as_ref().map(|prepared| prepared.unfilled.as_slice()).unwrap_or_default();
     if !unfilled.is_empty() {
         let unfilled: Vec<String> = unfilled.iter().map(|path| escape_line(path)).collect();
         words.push_str(&format!("- These submodules are empty here: {}.\n", unfilled.join(", ")));
     }
-    if state.lesson.is_some() || state.sent_back.is_some() {
+    if state.healing.lesson.is_some() || state.healing.sent_back.is_some() {
         words.push('\n');
-        words.push_str(&lessons(state.sent_back.as_ref(), state.lesson.as_ref(), log));
+        words.push_str(&lessons(state.healing.sent_back.as_ref(), state.healing.lesson.as_ref(), log));
     }
     let own = spec.prompt.clone().unwrap_or_else(|| generated(spec, plan));
     format!("{own}\n\n{}", commented(&words, comment))
@@ -138,15 +138,20 @@ pub(crate) fn pull_body(spec: &TaskSpec, task: &TaskState, verify: &[String]) ->
         body.push_str(&format!("Closes #{issue}\n\n"));
     }
     body.push_str("## Changes\n\n");
-    for commit in task.commits.iter().take(50) {
+    for commit in task.work.commits.iter().take(50) {
         body.push_str(&format!("- {} {}\n", commit.sha.short(), clean(&commit.subject, TITLE)));
     }
-    if !task.changed.is_empty() {
-        let files: Vec<String> =
-            task.changed.iter().take(50).map(|file| format!("`{}`", escape_line(file).replace('`', "'"))).collect();
+    if !task.work.changed.is_empty() {
+        let files: Vec<String> = task
+            .work
+            .changed
+            .iter()
+            .take(50)
+            .map(|file| format!("`{}`", escape_line(file).replace('`', "'")))
+            .collect();
         body.push_str(&format!("\nFiles: {}\n", files.join(", ")));
     }
-    let sha = task.verified.as_ref().map_or("the head", |sha| sha.short());
+    let sha = task.work.verified.as_ref().map_or("the head", |sha| sha.short());
     body.push_str("\n## Testing\n\n");
     if verify.is_empty() {
         body.push_str(&format!(
@@ -156,6 +161,6 @@ pub(crate) fn pull_body(spec: &TaskSpec, task: &TaskState, verify: &[String]) ->
         let argv: Vec<String> = verify.iter().map(|part| escape_line(part)).collect();
         body.push_str(&format!("`{}` exited 0 at {sha}, in a clean worktree.\n", argv.join(" ").replace('`', "'")));
     }
-    body.push_str(&format!("\nMade by orch: task {}, attempt {}.\n", spec.id, task.attempt));
+    body.push_str(&format!("\nMade by orch: task {}, attempt {}.\n", spec.id, task.attempt.number));
     body
 }

@@ -4,7 +4,7 @@ use crate::base::time::AwakeMs;
 use crate::journal::effect::Purpose;
 use crate::plan::manifest::Manifest;
 use crate::ports::{Prepared, Saved};
-use crate::state::Session;
+use crate::state::{Attempt, Session, Worktree};
 
 /// What the world answers, and what a whole clearing then does.
 struct Row {
@@ -41,8 +41,11 @@ fn story(row: &Row) -> String {
     let plan = Manifest::parse(text).expect("a manifest").manifest.plan().clone();
     let task = TaskState {
         status: row.status,
-        attempt: AttemptNo(2),
-        prepared: row.worktree.then(|| Prepared { base: sha(), start: sha(), unfilled: Vec::new() }),
+        attempt: Attempt { number: AttemptNo(2), ..Attempt::default() },
+        worktree: Worktree {
+            prepared: row.worktree.then(|| Prepared { base: sha(), start: sha(), unfilled: Vec::new() }),
+            ..Worktree::default()
+        },
         session: row.session.then(|| Session::starting(LaunchId(7), Purpose::Work, AwakeMs(0))),
         ..TaskState::default()
     };

@@ -55,10 +55,10 @@ impl Orchestrator {
         if task.open.is_some() {
             return Next::Nothing;
         }
-        if let Some(setback) = &task.setback {
+        if let Some(setback) = &task.healing.setback {
             return Next::record(self.judge_setback(pass.now.wall, id, task, setback));
         }
-        if let Some(verdict) = &task.unanswered {
+        if let Some(verdict) = &task.healing.unanswered {
             return Next::record(self.answer(pass, task, verdict));
         }
         if let Some(change) = self.due_change(id, task) {
@@ -73,19 +73,19 @@ impl Orchestrator {
         if self.is_paused(task) || task.needs_human || task.skipped && !task.status.meets_edges() {
             return Next::Nothing;
         }
-        if task.not_before.is_some_and(|at| at > pass.now.wall) {
+        if task.waits.not_before.is_some_and(|at| at > pass.now.wall) {
             return Next::Nothing;
         }
         match (task.todo, task.status) {
             // Its turn comes in `dispatch`.
-            (Some(_), Status::Running | Status::Stuck) if task.parked.is_some() => Next::Nothing,
+            (Some(_), Status::Running | Status::Stuck) if task.waits.parked.is_some() => Next::Nothing,
             (Some(todo), Status::Running | Status::Stuck | Status::Complete | Status::PrOpen) => {
                 self.step(pass, (plan, spec, task), todo)
             }
             (_, Status::Complete) => self.publish(pass, plan, spec, task),
             (_, Status::PrOpen) => self.follow(pass, plan, spec, task),
             (_, Status::Merged) => self.clear_away(spec, task),
-            (_, Status::Error) if task.publish_again => self.go_on(pass, spec, task),
+            (_, Status::Error) if task.publication.publish_again => self.go_on(pass, spec, task),
             (_, Status::Pending | Status::Blocked | Status::Running | Status::Stuck | Status::Error) => Next::Nothing,
         }
     }
@@ -102,23 +102,25 @@ impl Orchestrator {
         match task.status {
             Status::Pending | Status::Blocked => self.readiness(id, task),
             Status::Running | Status::Stuck | Status::Complete | Status::PrOpen | Status::Error
-                if task.in_base && task.session.is_none() && !task.status.is_open() =>
+                if task.publication.in_base && task.session.is_none() && !task.status.is_open() =>
             {
                 Some(to(Status::Merged))
             }
             Status::Running | Status::Stuck | Status::Complete | Status::PrOpen
                 if task.todo == Some(Todo::EndAttempt) =>
             {
-                let reason = task.reason.clone().or_else(|| task.lesson.as_ref().map(|v| v.case.detail.clone()));
-                Some(StatusRecord { reason, retry_at: task.not_before, ..to(Status::Error) })
+                let reason =
+                    task.reason.clone().or_else(|| task.healing.lesson.as_ref().map(|v| v.case.detail.clone()));
+                Some(StatusRecord { reason, retry_at: task.waits.not_before, ..to(Status::Error) })
             }
-            Status::Running if task.trouble.is_some() => {
-                let reason = task.reason.clone().or_else(|| task.remedies.last().map(|taken| taken.reason.clone()));
+            Status::Running if task.healing.trouble.is_some() => {
+                let reason =
+                    task.reason.clone().or_else(|| task.healing.remedies.last().map(|taken| taken.reason.clone()));
                 Some(StatusRecord { reason, ..to(Status::Stuck) })
             }
-            Status::Stuck if task.trouble.is_none() => Some(to(Status::Running)),
-            Status::Running | Status::Stuck if task.verified.is_some() => {
-                Some(StatusRecord { sha: task.verified.clone(), ..to(Status::Complete) })
+            Status::Stuck if task.healing.trouble.is_none() => Some(to(Status::Running)),
+            Status::Running | Status::Stuck if task.work.verified.is_some() => {
+                Some(StatusRecord { sha: task.work.verified.clone(), ..to(Status::Complete) })
             }
             Status::Running | Status::Stuck | Status::Error | Status::Complete | Status::PrOpen | Status::Merged => {
                 None
@@ -127,8 +129,8 @@ impl Orchestrator {
     }
 
     fn readiness(&self, id: &TaskId, task: &TaskState) -> Option<StatusRecord> {
-        let conflict = !task.waits_on.is_empty()
-            && !task.waits_on.iter().any(|other| {
+        let conflict = !task.waits.on.is_empty()
+            && !task.waits.on.iter().any(|other| {
                 self.state.tasks.get(other).is_none_or(|other| other.status == Status::Merged || other.skipped)
             });
         let blocked = conflict || self.has_blockers(id);
@@ -154,7 +156,7 @@ impl Orchestrator {
             return self.look_at_work(pass, id);
         }
         let may_type = |typing: &&Typing| typing.launch == session.launch && (!paused || typing.expected.is_none());
-        match task.said.iter().chain(&task.typing).find(may_type) {
+        match task.conversation.said.iter().chain(&task.conversation.typing).find(may_type) {
             Some(Typing { launch, input, expected }) => {
                 Next::effect(Effect::Input { launch: *launch, input: input.clone(), expected: *expected })
             }
@@ -204,10 +206,10 @@ impl Orchestrator {
         }
         let end =
             |mode| Next::effect(Effect::End { launch: session.launch, process: session.process().cloned(), mode });
-        if !session.saved && session.purpose != Purpose::Verify && task.prepared.is_some() {
+        if !session.saved && session.purpose != Purpose::Verify && task.worktree.prepared.is_some() {
             return Next::effect(Effect::Save {
                 task: id.clone(),
-                attempt: task.attempt.max(AttemptNo(1)),
+                attempt: task.attempt.number.max(AttemptNo(1)),
                 worktree: self.worktree(id),
                 partial: session.by_hand,
             });
@@ -229,7 +231,7 @@ impl Orchestrator {
         match todo {
             Todo::Prepare => self.prepare(spec),
             Todo::Launch { purpose: Purpose::Verify, .. } => self.verify(pass, id, plan, spec, task),
-            Todo::Launch { purpose: Purpose::Work, .. } if task.person_retry && !self.eyes.looked_for_fix(id) => {
+            Todo::Launch { purpose: Purpose::Work, .. } if task.retries.by_person && !self.eyes.looked_for_fix(id) => {
                 Next::Look(Look::Work(id.clone()))
             }
             Todo::Launch { purpose: Purpose::Work, .. } if self.eyes.is_gone(id) => self.prepare(spec),
@@ -241,7 +243,7 @@ impl Orchestrator {
                     ));
                 };
                 let paste = profile.pastes(resume);
-                Next::effect(Effect::Launch { attempt: task.attempt, purpose, resume, sha: None, paste })
+                Next::effect(Effect::Launch { attempt: task.attempt.number, purpose, resume, sha: None, paste })
             }
             Todo::Commit => Next::effect(Effect::Commit(CommitSpec {
                 worktree: self.worktree(id),
@@ -276,17 +278,17 @@ impl Orchestrator {
             );
         }
         let ready = |other: &&TaskId| {
-            self.state.tasks.get(*other).is_some_and(|task| task.not_before.is_none_or(|at| at <= pass.now.wall))
+            self.state.tasks.get(*other).is_some_and(|task| task.waits.not_before.is_none_or(|at| at <= pass.now.wall))
         };
         let before = self.queues.verified_before(id).filter(ready).count();
         if self.queues.verifying() + before >= self.config.limits.verify_parallel.max(1) as usize {
             return Next::Nothing;
         }
         Next::effect(Effect::Launch {
-            attempt: task.attempt,
+            attempt: task.attempt.number,
             purpose: Purpose::Verify,
             resume: false,
-            sha: task.verifying.clone(),
+            sha: task.work.verifying.clone(),
             paste: false,
         })
     }
@@ -309,7 +311,7 @@ impl Orchestrator {
     pub(super) fn unmerged_predecessors(&self, id: &TaskId) -> Vec<Predecessor> {
         let published = |state: &TaskState| {
             let published = matches!(state.status, Status::Complete | Status::PrOpen) && !state.skipped;
-            state.verified.clone().filter(|_| published)
+            state.work.verified.clone().filter(|_| published)
         };
         let found = self.predecessors_that(id, |_, state| published(state).is_some());
         let with_sha = |task: TaskId| {
@@ -360,7 +362,7 @@ pub(crate) fn decide(
 /// Why a remedy cannot be carried out in this state, if it cannot: policies of others may ask for anything.
 fn impossible(task: &TaskState, verdict: &Verdict, remedy: &Remedy) -> Option<&'static str> {
     let accepts = match verdict.case.signal {
-        Signal::Verified => task.verifying.is_some(),
+        Signal::Verified => task.work.verifying.is_some(),
         signal => signal == Signal::PullMerged,
     };
     let live = task.session.as_ref().is_some_and(Session::is_live);
@@ -368,8 +370,8 @@ fn impossible(task: &TaskState, verdict: &Verdict, remedy: &Remedy) -> Option<&'
         Remedy::Answer { .. } | Remedy::Deliver | Remedy::Poke { .. } | Remedy::Look if !live => {
             Some("there is no live session")
         }
-        Remedy::Verify if task.head.is_none() => Some("there is no commit to verify"),
-        Remedy::AskCommit | Remedy::Commit if task.prepared.is_none() => Some("there is no worktree"),
+        Remedy::Verify if task.work.head.is_none() => Some("there is no commit to verify"),
+        Remedy::AskCommit | Remedy::Commit if task.worktree.prepared.is_none() => Some("there is no worktree"),
         Remedy::Accept if !accepts => Some("there is nothing verified to accept"),
         Remedy::Wait { .. } if verdict.case.signal != Signal::Delayed => Some("there is nothing to wait for"),
         _ => None,

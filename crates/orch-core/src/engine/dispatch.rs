@@ -193,15 +193,18 @@ impl Queues {
         };
         is(task.status == Status::Pending && free && !task.paused, &mut self.waiting);
         let idle = task.session.is_none() && task.open.is_none();
-        let retries = task.status == Status::Error && free && !task.paused && idle && !task.publish_again;
-        is(retries && task.not_before.is_none(), &mut self.retrying);
-        self.resting.note(rank, id, task.not_before.filter(|_| retries));
-        let judged = task.setback.is_none() && task.unanswered.is_none();
+        let retries = task.status == Status::Error && free && !task.paused && idle && !task.publication.publish_again;
+        is(retries && task.waits.not_before.is_none(), &mut self.retrying);
+        self.resting.note(rank, id, task.waits.not_before.filter(|_| retries));
+        let judged = task.healing.setback.is_none() && task.healing.unanswered.is_none();
         let waits = task.status.is_open() && free && !task.paused && idle && judged && task.todo.is_some();
-        is(waits && task.parked.is_some(), &mut self.parked);
+        is(waits && task.waits.parked.is_some(), &mut self.parked);
         let open = task.status == Status::PrOpen && free && !task.paused;
         let moving = is_moving(state, task);
-        is(open && !moving && idle && task.unanswered.is_none() && !task.in_base, &mut self.mergeable);
+        is(
+            open && !moving && idle && task.healing.unanswered.is_none() && !task.publication.in_base,
+            &mut self.mergeable,
+        );
         let has = |wanted: bool, set: &mut BTreeSet<TaskId>| {
             if wanted { set.insert(id.clone()) } else { set.remove(id) }
         };
@@ -228,7 +231,7 @@ impl Queues {
             }
         }
         let end_at = task.session.as_ref().and_then(|session| session.end_at);
-        self.timers.extend(task.not_before.into_iter().chain(end_at).map(|at| (at, id.clone())));
+        self.timers.extend(task.waits.not_before.into_iter().chain(end_at).map(|at| (at, id.clone())));
         let met = meets(task);
         if self.met.insert(id.clone(), met) != Some(met) {
             dirty.extend(graph.successors(id).iter().map(|edge| edge.to().clone()));
@@ -261,13 +264,13 @@ pub(super) fn fingerprint<'a>(tasks: impl Iterator<Item = &'a str>) -> String {
 fn is_moving(state: &State, task: &TaskState) -> bool {
     let open = task.open.and_then(|id| state.open.get(&id)).map(|open| &open.effect);
     let acts = matches!(open, Some(Effect::MergePull(_) | Effect::Sync(_) | Effect::Push(_)));
-    acts || task.todo.is_some() || task.session.is_some() || task.pushed != task.verified
+    acts || task.todo.is_some() || task.session.is_some() || task.publication.pushed != task.work.verified
 }
 
 fn waits_to_verify(task: &TaskState) -> bool {
     let verify = matches!(task.todo, Some(Todo::Launch { purpose: Purpose::Verify, .. }));
-    let free = !task.needs_human && !task.paused && task.setback.is_none() && task.unanswered.is_none();
-    verify && free && task.session.is_none() && task.open.is_none() && task.parked.is_none()
+    let free = !task.needs_human && !task.paused && task.healing.setback.is_none() && task.healing.unanswered.is_none();
+    verify && free && task.session.is_none() && task.open.is_none() && task.waits.parked.is_none()
 }
 
 /// Whether a task has a turn to verify; who needs a person, or ended and is paused, gives it back.
@@ -293,7 +296,7 @@ pub(super) fn reached(task: &TaskState, gate: Gate) -> bool {
 
 /// Whether a task takes one of the places that there are at once; what waits for the end of an outage does not.
 pub(super) fn holds_slot(task: &TaskState) -> bool {
-    let waits = task.parked.is_some() && task.session.is_none() && task.open.is_none();
+    let waits = task.waits.parked.is_some() && task.session.is_none() && task.open.is_none();
     task.status.is_open() && !task.needs_human && !waits
 }
 
@@ -328,7 +331,7 @@ impl Orchestrator {
         if self.is_down(REMOTE, pass) || self.is_down(&agent(plan.agent_of(spec)), pass) {
             return false;
         }
-        state.not_before.is_none_or(|at| at <= pass.now.wall) && !self.is_leased(plan, spec)
+        state.waits.not_before.is_none_or(|at| at <= pass.now.wall) && !self.is_leased(plan, spec)
     }
 
     /// Whether another task holds the lease of files that this one touches.
@@ -345,13 +348,13 @@ impl Orchestrator {
 
     fn open_attempt(&mut self, pass: &mut Pass<'_>, task: TaskId) {
         let Some(state) = self.state.tasks.get(&task) else { return };
-        let todo = match &state.prepared {
+        let todo = match &state.worktree.prepared {
             // A person's fix was found: there is nothing for an agent to do.
             _ if matches!(state.todo, Some(Todo::Launch { purpose: Purpose::Verify, .. })) => state.todo,
-            Some(_) if !state.removed => Some(Todo::Launch { purpose: Purpose::Work, resume: false }),
+            Some(_) if !state.worktree.removed => Some(Todo::Launch { purpose: Purpose::Work, resume: false }),
             _ => Some(Todo::Prepare),
         };
-        let attempt = AttemptNo(state.attempt.0 + 1);
+        let attempt = AttemptNo(state.attempt.number.0 + 1);
         let change = StatusRecord { attempt: Some(attempt), todo, ..StatusRecord::new(state.status, Status::Running) };
         self.record(pass, Some(task), Record::Status(change));
     }

@@ -31,7 +31,7 @@ impl Orchestrator {
         if !sources.is_empty() {
             return self.sync(spec, sources);
         }
-        let Some(pull) = &task.pull else { return self.open_pull(plan, spec, task) };
+        let Some(pull) = &task.publication.pull else { return self.open_pull(plan, spec, task) };
         if pull.state != PullState::Open {
             return Next::Nothing;
         }
@@ -50,12 +50,12 @@ impl Orchestrator {
     /// What is due where the forge merged something else than what was verified, or elsewhere: the rest gets a
     /// pull request of its own.
     pub(super) fn publish_rest(&self, pass: &Pass<'_>, plan: &Plan, spec: &TaskSpec, task: &TaskState) -> Option<Next> {
-        let seen = self.eyes.pull_of(&spec.id, task.verified.as_ref()?)?;
+        let seen = self.eyes.pull_of(&spec.id, task.work.verified.as_ref()?)?;
         let pull = seen.pull.as_ref().filter(|pull| pull.state == PullState::Merged)?;
         // What was merged into the branch of a predecessor gets into the base with that one, or, where that is
         // skipped, stays there with it.
         let is_on_its_way = |other: &TaskId, state: &TaskState| {
-            let stays = !state.skipped || task.contains.contains_key(other);
+            let stays = !state.skipped || task.work.contains.contains_key(other);
             self.branch(other) == Some(&pull.base) && state.status != Status::Merged && stays
         };
         let on_its_way =
@@ -63,7 +63,7 @@ impl Orchestrator {
         if seen.head_in_base || seen.head_in_pull && on_its_way() {
             return Some(match task.status {
                 Status::Complete => Next::record(Record::Status(StatusRecord {
-                    sha: task.verified.clone(),
+                    sha: task.work.verified.clone(),
                     ..StatusRecord::new(Status::Complete, Status::PrOpen)
                 })),
                 _ => Next::Nothing,
@@ -93,7 +93,7 @@ impl Orchestrator {
             pull.state == PullState::Open
                 && pull.merge_state == MergeState::Dirty
                 && pull.base == self.config.base
-                && pull.head_sha == task.verified
+                && pull.head_sha == task.work.verified
         });
         if conflicts && !seen.base_in_head { self.sync(spec, vec![self.base_source(seen)]) } else { Next::Nothing }
     }
@@ -117,7 +117,7 @@ impl Orchestrator {
     pub(super) fn is_on_skipped(&self, id: &TaskId) -> bool {
         let Some(task) = self.state.tasks.get(id) else { return false };
         let is_it = |other: &TaskId, state: &TaskState| {
-            state.skipped && state.status != Status::Merged && task.contains.contains_key(other)
+            state.skipped && state.status != Status::Merged && task.work.contains.contains_key(other)
         };
         !self.predecessors_that(id, is_it).is_empty()
     }
@@ -125,11 +125,13 @@ impl Orchestrator {
     /// The base of a pull request and whether it is a draft: the branch of the only unmerged
     /// predecessor, else the base branch, not ready while several are unmerged.
     pub(super) fn pull_base(&self, id: &TaskId) -> (BranchName, bool) {
-        let contained = |other: &TaskId| self.state.tasks.get(id).is_some_and(|task| task.contains.contains_key(other));
+        let contained =
+            |other: &TaskId| self.state.tasks.get(id).is_some_and(|task| task.work.contains.contains_key(other));
         // Work that is sent back stays what this one builds on.
         let unmerged = self.predecessors_that(id, |other, state| {
-            let published = matches!(state.status, Status::Complete | Status::PrOpen) && state.verified.is_some();
-            let builds_on = published || state.status != Status::Merged && state.pushed.is_some() && contained(other);
+            let published = matches!(state.status, Status::Complete | Status::PrOpen) && state.work.verified.is_some();
+            let builds_on =
+                published || state.status != Status::Merged && state.publication.pushed.is_some() && contained(other);
             // Work that a branch already contains stays out of the base until it is merged by itself.
             builds_on && (!state.skipped || contained(other))
         });
@@ -143,7 +145,7 @@ impl Orchestrator {
     pub(super) fn sync(&self, spec: &TaskSpec, sources: Vec<SyncSource>) -> Next {
         let worktree = self.worktree(&spec.id);
         // `cleanup` removes worktrees of open pull requests too.
-        if self.state.tasks.get(&spec.id).is_some_and(|task| task.removed) {
+        if self.state.tasks.get(&spec.id).is_some_and(|task| task.worktree.removed) {
             return self.prepare(spec);
         }
         Next::effect(Effect::Sync(SyncSpec { worktree, branch: spec.branch.clone(), sources }))
@@ -155,8 +157,8 @@ impl Orchestrator {
         let source = |(id, old): (&TaskId, &crate::base::id::Sha)| {
             let state = self.state.tasks.get(id)?;
             let tip = match state.status {
-                Status::Complete | Status::PrOpen => state.verified.clone()?,
-                Status::Merged if rewritten => state.pull.as_ref()?.merge_sha.clone()?,
+                Status::Complete | Status::PrOpen => state.work.verified.clone()?,
+                Status::Merged if rewritten => state.publication.pull.as_ref()?.merge_sha.clone()?,
                 _ => return None,
             };
             (tip != *old).then(|| SyncSource {
@@ -166,7 +168,7 @@ impl Orchestrator {
                 left_by: None,
             })
         };
-        let mut sources: Vec<SyncSource> = task.contains.iter().filter_map(source).collect();
+        let mut sources: Vec<SyncSource> = task.work.contains.iter().filter_map(source).collect();
         sources.sort_by_key(|source| TaskId::parse(&source.label).ok().and_then(|id| self.queues.index(&id)));
         sources
     }
@@ -181,7 +183,7 @@ impl Orchestrator {
         self.eyes.merges_due = true;
         pass.dirty.insert(id.clone());
         let Ok(seen) = seen else { return };
-        if task.open.is_some() || task.unanswered.is_some() || task.in_base {
+        if task.open.is_some() || task.healing.unanswered.is_some() || task.publication.in_base {
             return;
         }
         if seen.head.as_ref() != task.claim() {
@@ -197,16 +199,17 @@ impl Orchestrator {
         if task.needs_human && task.status == Status::Error {
             let head =
                 seen.pull.as_ref().filter(|pull| pull.state == PullState::Open).and_then(|pull| pull.head_sha.clone());
-            if task.pull.as_ref().is_some_and(|pull| pull.state == PullState::Closed)
+            if task.publication.pull.as_ref().is_some_and(|pull| pull.state == PullState::Closed)
                 && head.is_some()
-                && head == task.pushed
+                && head == task.publication.pushed
             {
                 let change = StatusRecord { sha: head, ..StatusRecord::new(Status::Error, Status::PrOpen) };
                 self.record(pass, Some(id.clone()), Record::Status(change));
             }
             return;
         }
-        if task.needs_human || !matches!(task.status, Status::Complete | Status::PrOpen) || task.verified.is_none() {
+        if task.needs_human || !matches!(task.status, Status::Complete | Status::PrOpen) || task.work.verified.is_none()
+        {
             return;
         }
         let Some(pull) = &seen.pull else { return };
@@ -219,9 +222,11 @@ impl Orchestrator {
         if pull.state == PullState::Closed {
             return self.judge_pull(pass, id, Signal::PullClosed, "closed", "closed without a merge", &seen);
         }
-        if pull.head_sha != task.verified {
+        if pull.head_sha != task.work.verified {
             // A forge may lag behind a push; a commit that is not ours is someone else's.
-            if let (false, Some(head)) = (seen.head_is_ours || task.pushed != task.verified, &pull.head_sha) {
+            if let (false, Some(head)) =
+                (seen.head_is_ours || task.publication.pushed != task.work.verified, &pull.head_sha)
+            {
                 let detail = format!("someone pushed to its branch: it is at {} and was not verified", head.short());
                 self.judge_pull(pass, id, Signal::Broken, "head", &detail, &seen);
             }
@@ -236,7 +241,7 @@ impl Orchestrator {
             };
             return self.judge_pull(pass, id, Signal::ChecksFailed, "checks", &detail, &seen);
         }
-        let new = |review: &&Review| review.trusted && !task.heeded.contains(&review.id);
+        let new = |review: &&Review| review.trusted && !task.publication.heeded.contains(&review.id);
         if let Some(review) = pull.reviews.iter().filter(new).find(|review| review.asks_for_changes()) {
             let detail = format!("changes were requested: {}", gist(review));
             let mut pull = pull.clone();
@@ -318,10 +323,10 @@ impl Orchestrator {
 
     fn merge_step(&self, id: &TaskId, pass: &Pass<'_>) -> Next {
         let Some((plan, spec, task)) = self.spec(id) else { return Next::Nothing };
-        if task.not_before.is_some_and(|at| at > pass.now.wall) || self.has_unmerged_predecessors(id) {
+        if task.waits.not_before.is_some_and(|at| at > pass.now.wall) || self.has_unmerged_predecessors(id) {
             return Next::Nothing;
         }
-        let (Some(pull), Some(head)) = (&task.pull, &task.verified) else { return Next::Nothing };
+        let (Some(pull), Some(head)) = (&task.publication.pull, &task.work.verified) else { return Next::Nothing };
         if pull.base != self.config.base || pull.draft {
             return Next::Nothing;
         }

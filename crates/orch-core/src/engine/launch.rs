@@ -70,7 +70,7 @@ impl Orchestrator {
         let profile = self.profile(task_id)?;
         let resume = *resume && profile.resume.is_some();
         let text = self.prompt(task_id, *purpose, resume)?;
-        let first = *purpose == Purpose::Work && task.launches <= 1;
+        let first = *purpose == Purpose::Work && task.attempt.launches <= 1;
         let file = layout.prompt(task_id, *attempt, (!first).then_some(launch));
         env.insert("ORCH_PROMPT_FILE", file.to_string());
         let model = spec.model.clone().or_else(|| plan.settings.model.clone()).unwrap_or_default();
@@ -82,7 +82,7 @@ impl Orchestrator {
             ("worktree", worktree.to_string()),
             ("task_id", task_id.to_string()),
             ("attempt", attempt.to_string()),
-            ("session_id", self.conversation(task.conversation.filter(|_| resume).unwrap_or(launch))),
+            ("session_id", self.conversation(task.conversation.launch.filter(|_| resume).unwrap_or(launch))),
         ]);
         Some(LaunchPlan {
             launch,
@@ -115,12 +115,12 @@ impl Orchestrator {
         let profile = self.profile(id)?;
         let comment = profile.comment.as_deref();
         Some(match purpose {
-            Purpose::AskCommit => prompt::commented(&prompt::ask_commit(spec, &task.nested), comment),
+            Purpose::AskCommit => prompt::commented(&prompt::ask_commit(spec, &task.work.nested), comment),
             Purpose::Work | Purpose::Verify if resume && profile.resume.is_some() => {
                 prompt::commented(&prompt::go_on(spec), comment)
             }
             Purpose::Work | Purpose::Verify => {
-                let log = task.lesson.as_ref().and_then(|lesson| self.verify_log(id, lesson));
+                let log = task.healing.lesson.as_ref().and_then(|lesson| self.verify_log(id, lesson));
                 prompt::task(spec, task, plan, comment, log.as_deref())
             }
         })

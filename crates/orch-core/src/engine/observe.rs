@@ -148,7 +148,7 @@ impl Orchestrator {
     fn on_head(&mut self, pass: &mut Pass<'_>, id: &TaskId, head: Result<Head, String>) {
         self.eyes.answered(&Look::Head(id.clone()));
         let Some((task, session)) = self.live(id) else { return };
-        let (launch, start) = (session.launch, task.prepared.as_ref().map(|prepared| prepared.start.clone()));
+        let (launch, start) = (session.launch, task.worktree.prepared.as_ref().map(|prepared| prepared.start.clone()));
         let stands = head.as_ref().is_ok_and(|head| {
             let seen = self.eyes.by_launch.get(&launch).and_then(|eye| eye.head.clone());
             seen.or(start.clone()).as_ref() == Some(&head.sha) && !self.waits_for_push(id, head, start.as_ref())
@@ -171,7 +171,7 @@ impl Orchestrator {
         let Some((plan, spec, task)) = self.spec(id) else { return false };
         let wanted = plan.settings.push == PushMode::Early && !self.eyes.no_early_push.contains(id);
         let here = head.branch.as_ref() == Some(&spec.branch);
-        wanted && here && start != Some(&head.sha) && task.pushed.as_ref() != Some(&head.sha)
+        wanted && here && start != Some(&head.sha) && task.publication.pushed.as_ref() != Some(&head.sha)
     }
 
     /// A worktree was looked at: judges an ended session, or notes how far a live one got.
@@ -188,14 +188,14 @@ impl Orchestrator {
             pass.dirty.insert(id.clone());
         }
         let Some((_, _, task)) = self.spec(id) else { return };
-        if task.open.is_some() || task.unanswered.is_some() {
+        if task.open.is_some() || task.healing.unanswered.is_some() {
             return;
         }
         let ended = task.session.as_ref().filter(|session| session.is_live()).and_then(|session| {
             self.eyes.exit_of(session).map(|(exit, tail)| (session.launch, session.purpose, *exit, tail.clone()))
         });
-        let person_retry = task.person_retry && task.session.is_none();
-        let again = task.publish_again && task.session.is_none();
+        let person_retry = task.retries.by_person && task.session.is_none();
+        let again = task.publication.publish_again && task.session.is_none();
         let judges = task.todo == Some(Todo::Judge) && task.session.is_none();
         match work {
             Err(_) if (ended.is_some() || judges) && !self.eyes.note_blind(id, pass.now) => {}
@@ -302,7 +302,7 @@ impl Orchestrator {
         work: Work,
     ) {
         let Some((_, _, task)) = self.spec(id) else { return };
-        let same = task.verifying.as_ref() == Some(&work.head) && work.dirt.tracked.is_empty();
+        let same = task.work.verifying.as_ref() == Some(&work.head) && work.dirt.tracked.is_empty();
         let (rule, signal, detail) = match exit {
             ExitStatus { code: Some(0), .. } if same => {
                 ("verify-passed", Signal::Verified, format!("the verify command passed at {}", work.head.short()))
@@ -316,7 +316,7 @@ impl Orchestrator {
             }
             exit => ("verify-failed", Signal::VerifyFailed, format!("the verify command ended with {exit}")),
         };
-        let unfilled = task.prepared.as_ref().map(|prepared| prepared.unfilled.join(", ")).unwrap_or_default();
+        let unfilled = task.worktree.prepared.as_ref().map(|prepared| prepared.unfilled.join(", ")).unwrap_or_default();
         let detail = if signal == Signal::Verified || unfilled.is_empty() {
             detail
         } else {
@@ -330,8 +330,8 @@ impl Orchestrator {
     /// After `retry`, or when verified work goes on: a person may have committed what was missing.
     fn judge_fix(&mut self, pass: &mut Pass<'_>, id: &TaskId, work: Work) {
         let Some((_, spec, task)) = self.spec(id) else { return };
-        let uncommitted = task.lesson.as_ref().is_some_and(|lesson| lesson.case.signal == Signal::Uncommitted);
-        let known = task.unpublished.as_ref().or(task.head.as_ref());
+        let uncommitted = task.healing.lesson.as_ref().is_some_and(|lesson| lesson.case.signal == Signal::Uncommitted);
+        let known = task.publication.unpublished.as_ref().or(task.work.head.as_ref());
         let moved = uncommitted || known.is_some_and(|head| *head != work.head);
         let good = work.dirt.is_clean() && !work.commits.is_empty() && work.branch.as_ref() == Some(&spec.branch);
         if moved && good {
@@ -344,7 +344,8 @@ impl Orchestrator {
 
     fn note_work(&mut self, pass: &mut Pass<'_>, id: &TaskId, work: &Work) {
         let Some((task, session)) = self.live(id) else { return };
-        let (launch, troubled, known) = (session.launch, task.trouble.is_some(), task.pushed.clone());
+        let (launch, troubled, known) =
+            (session.launch, task.healing.trouble.is_some(), task.publication.pushed.clone());
         let moved = self.eyes.note_head(launch, &work.head, pass.now);
         if moved && troubled {
             self.record_marks(pass, false);
@@ -355,7 +356,7 @@ impl Orchestrator {
         // What links to commits that nobody else has is not published before it is judged.
         let here = work.branch.as_ref() == Some(&spec.branch) && work.dirt.nested.is_empty();
         if wanted && new && here && task.open.is_none() && !self.is_paused(task) {
-            let left = task.left.as_ref();
+            let left = task.publication.left.as_ref();
             if left.is_some_and(|left| !self.may_leave(spec, task, left)) {
                 return;
             }
@@ -384,7 +385,7 @@ impl Orchestrator {
                 session.launch,
                 match session.purpose {
                     Purpose::Verify => layout.verify_log(id, session.launch),
-                    Purpose::Work | Purpose::AskCommit => layout.log(id, task.attempt),
+                    Purpose::Work | Purpose::AskCommit => layout.log(id, task.attempt.number),
                 },
             ))
         };
@@ -398,7 +399,7 @@ impl Orchestrator {
         Some(crate::ports::WorkSpec {
             worktree: self.worktree(id),
             branch: spec.branch.clone(),
-            start: task.prepared.as_ref()?.start.clone(),
+            start: task.worktree.prepared.as_ref()?.start.clone(),
             base: Some(self.config.base.clone()),
             ignore_untracked: verifies,
         })

@@ -13,7 +13,7 @@ impl Orchestrator {
     /// Lets the next task go on that waited for the end of an outage; whether one did. It goes first, to find
     /// out whether that is over; the others follow.
     pub(super) fn unpark(&mut self, pass: &mut Pass<'_>) -> bool {
-        let is_up = |task: &TaskState| task.parked.as_ref().is_some_and(|provider| !self.is_down(provider, pass));
+        let is_up = |task: &TaskState| task.waits.parked.as_ref().is_some_and(|provider| !self.is_down(provider, pass));
         let next = self.queues.parked().find(|id| self.state.tasks.get(*id).is_some_and(is_up));
         let Some((plan, spec, task)) = next.and_then(|id| self.spec(id)) else { return false };
         let Some(todo) = task.todo else { return false };
@@ -44,7 +44,7 @@ impl Orchestrator {
     /// Whether something is down: until its time, and then until whoever went first got through.
     pub(super) fn is_down(&self, provider: &str, pass: &Pass<'_>) -> bool {
         let Some(outage) = self.state.outages.get(provider) else { return false };
-        let goes = |task: &&TaskState| task.status.is_open() && task.parked.is_none() && !task.needs_human;
+        let goes = |task: &&TaskState| task.status.is_open() && task.waits.parked.is_none() && !task.needs_human;
         let first = outage.probe.as_ref().and_then(|id| self.state.tasks.get(id)).filter(goes);
         let Some(first) = first else { return outage.until > pass.now.wall };
         let lived = |launched_at| pass.now.awake.since(launched_at) >= PROBE;

@@ -40,8 +40,11 @@ impl Orchestrator {
             Effect::OpenPull(_) | Effect::UpdatePull { .. } | Effect::Push(_) | Effect::MergePull(_) => {
                 if let Some(id) = task {
                     self.eyes.forget_pull(id);
-                    let early =
-                        self.state.tasks.get(id).is_some_and(|task| task.status.is_open() && task.left.is_none());
+                    let early = self
+                        .state
+                        .tasks
+                        .get(id)
+                        .is_some_and(|task| task.status.is_open() && task.publication.left.is_none());
                     if matches!(effect, Effect::Push(_)) && early && !well {
                         self.eyes.no_early_push.insert(id.clone());
                     }
@@ -65,7 +68,7 @@ impl Orchestrator {
     /// Whether a conflict at the start can end by a merge: each ends it for one of those that it is built on.
     fn may_resolve(&self, task: &TaskState, spec: &PrepareSpec) -> bool {
         let most = self.config.limits.relaunch_limit as usize + spec.predecessors.len();
-        !spec.predecessors.is_empty() && (task.start_conflicts as usize) < most
+        !spec.predecessors.is_empty() && (task.retries.start_conflicts as usize) < most
     }
 
     /// What the failure of an effect means: a verdict, or that the task must wait for those before it.
@@ -77,7 +80,7 @@ impl Orchestrator {
             }
             // The base has just moved: it is taken in first, which says what conflicts. A worktree is made anew first.
             (Effect::MergePull(_), FailureKind::Conflict) | (Effect::Sync(_), FailureKind::Missing)
-                if task.delays < self.config.limits.relaunch_limit =>
+                if task.waits.delays < self.config.limits.relaunch_limit =>
             {
                 Signal::Delayed
             }
@@ -113,11 +116,11 @@ impl Orchestrator {
 
 /// A task waits until one of those whose work conflicts is merged; not the first time, also for a while.
 fn blocked(task: &TaskState, spec: &PrepareSpec, failure: &Failure, backoff: Millis, now: Timestamp) -> Record {
-    let doubled = Millis(backoff.0.saturating_mul(1 << task.start_conflicts.min(8)));
+    let doubled = Millis(backoff.0.saturating_mul(1 << task.retries.start_conflicts.min(8)));
     Record::Status(StatusRecord {
-        retry_at: (task.start_conflicts > 0).then(|| now + doubled),
+        retry_at: (task.retries.start_conflicts > 0).then(|| now + doubled),
         reason: Some(format!("the work that it builds on conflicts in {}", failure.files.join(", "))),
-        attempt: Some(AttemptNo(task.attempt.0.saturating_sub(1))),
+        attempt: Some(AttemptNo(task.attempt.number.0.saturating_sub(1))),
         waits_on: spec.predecessors.iter().map(|predecessor| predecessor.task.clone()).collect(),
         ..StatusRecord::new(task.status, Status::Blocked)
     })
@@ -128,6 +131,7 @@ mod tests {
     use super::*;
     use crate::base::id::BranchName;
     use crate::ports::FailureKind;
+    use crate::state::Retries;
 
     #[test]
     fn a_conflict_at_the_start_that_comes_back_is_tried_later_and_later() {
@@ -143,7 +147,8 @@ mod tests {
         let failure = Failure::new(FailureKind::Conflict, "no");
         let now = Timestamp::from_millis(0);
         let after = |start_conflicts| {
-            let task = TaskState { start_conflicts, ..TaskState::default() };
+            let retries = Retries { start_conflicts, ..Retries::default() };
+            let task = TaskState { retries, ..TaskState::default() };
             match blocked(&task, &spec, &failure, Millis::from_secs(10), now) {
                 Record::Status(change) => change.retry_at.map(|at| at.since(now)),
                 other => panic!("{other:?}"),

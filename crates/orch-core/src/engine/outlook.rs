@@ -88,7 +88,7 @@ fn blockers(state: &State, graph: &TaskGraph, queues: &Queues, id: &TaskId) -> V
     if task.status.has_begun() {
         return Vec::new();
     }
-    let conflicts = |other: &TaskId| task.status == Status::Blocked && task.waits_on.contains(other);
+    let conflicts = |other: &TaskId| task.status == Status::Blocked && task.waits.on.contains(other);
     let edges = graph.predecessors(id).into_iter().filter(|edge| !is_met(state, edge.from()) || conflicts(edge.from()));
     let edges = edges.map(|edge| Blocker {
         task: edge.from().clone(),
@@ -180,7 +180,7 @@ impl Orchestrator {
             // Whoever holds a slot or a lease by now waits for a person.
             let starts = !task.status.has_begun() || task.status == Status::Error;
             // What conflicts before it begins waits for a merge, and here nobody but a person makes one.
-            let unmerged = !task.waits_on.is_empty() && (!self.merges() || behind_task);
+            let unmerged = !task.waits.on.is_empty() && (!self.merges() || behind_task);
             let held = task.needs_human
                 || unmerged
                 || task.status == Status::PrOpen && self.merges() && self.is_on_skipped(id)
@@ -207,8 +207,10 @@ impl Orchestrator {
     fn is_winding_up(&self, task: &TaskState) -> bool {
         let session =
             task.session.as_ref().is_some_and(|session| session.teardown && !self.is_paused(task) && !session.hopeless);
-        let worktree =
-            task.status == Status::Merged && !task.removed && task.prepared.is_some() && !self.is_paused(task);
-        session || worktree || task.unanswered.is_some()
+        let worktree = task.status == Status::Merged
+            && !task.worktree.removed
+            && task.worktree.prepared.is_some()
+            && !self.is_paused(task);
+        session || worktree || task.healing.unanswered.is_some()
     }
 }

@@ -17,7 +17,7 @@ use super::outlook::Outlook;
 impl Orchestrator {
     /// Push, then find or open the pull request.
     pub(super) fn publish(&self, pass: &Pass<'_>, plan: &Plan, spec: &TaskSpec, task: &TaskState) -> Next {
-        if task.verified.is_none() {
+        if task.work.verified.is_none() {
             // Only an imported state can be complete without a commit that orch verified.
             return Next::Nothing;
         }
@@ -30,12 +30,12 @@ impl Orchestrator {
         if let Some(next) = self.publish_rest(pass, plan, spec, task) {
             return next;
         }
-        let seen = task.verified.as_ref().and_then(|sha| self.eyes.pull_of(&spec.id, sha));
+        let seen = task.work.verified.as_ref().and_then(|sha| self.eyes.pull_of(&spec.id, sha));
         let seen_open = seen.and_then(|seen| seen.pull.as_ref()).is_some_and(|pull| pull.state == PullState::Open);
-        match &task.pull {
+        match &task.publication.pull {
             // What was open before the work was sent back may be merged now.
-            Some(pull) if pull.state == PullState::Open && (seen_open || pull.head_sha == task.verified) => {
-                let sha = task.verified.clone();
+            Some(pull) if pull.state == PullState::Open && (seen_open || pull.head_sha == task.work.verified) => {
+                let sha = task.work.verified.clone();
                 Next::record(Record::Status(StatusRecord {
                     sha,
                     ..StatusRecord::new(Status::Complete, Status::PrOpen)
@@ -50,21 +50,21 @@ impl Orchestrator {
     /// Goes on with verified work after a person helped, unless that person committed something to be verified first.
     pub(super) fn go_on(&self, pass: &Pass<'_>, spec: &TaskSpec, task: &TaskState) -> Next {
         let id = &spec.id;
-        if task.prepared.is_some() && !task.removed && !self.eyes.looked_for_fix(id) {
+        if task.worktree.prepared.is_some() && !task.worktree.removed && !self.eyes.looked_for_fix(id) {
             return self.look_at_work(pass, id);
         }
-        let open = task.pull.as_ref().is_some_and(|pull| pull.state == PullState::Open);
+        let open = task.publication.pull.as_ref().is_some_and(|pull| pull.state == PullState::Open);
         let to = if open { Status::PrOpen } else { Status::Running };
         Next::record(Record::Status(StatusRecord {
-            sha: task.unpublished.clone(),
+            sha: task.publication.unpublished.clone(),
             ..StatusRecord::new(Status::Error, to)
         }))
     }
 
     /// The push that is due, if the remote does not have the verified commit.
     pub(super) fn push(&self, spec: &TaskSpec, task: &TaskState) -> Option<Next> {
-        let sha = task.verified.as_ref().filter(|sha| task.pushed.as_ref() != Some(sha))?;
-        let Some(left) = &task.left else { return Some(Next::effect(self.push_of(spec, sha, None))) };
+        let sha = task.work.verified.as_ref().filter(|sha| task.publication.pushed.as_ref() != Some(sha))?;
+        let Some(left) = &task.publication.left else { return Some(Next::effect(self.push_of(spec, sha, None))) };
         if !self.eyes.asked_for_pull(&spec.id) {
             return Some(Next::Look(Look::Pull(spec.id.clone())));
         }
@@ -86,18 +86,19 @@ impl Orchestrator {
     /// Whether a tip of ours at the remote may be replaced: as far as is known, nobody sees it in a pull
     /// request and no other task builds on it.
     pub(super) fn may_leave(&self, spec: &TaskSpec, task: &TaskState, left: &Sha) -> bool {
-        let builds_on = |other: &TaskState| other.contains.get(&spec.id) == Some(left);
-        task.pull.as_ref().is_none_or(|pull| pull.state != PullState::Open) && !self.state.tasks.values().any(builds_on)
+        let builds_on = |other: &TaskState| other.work.contains.get(&spec.id) == Some(left);
+        task.publication.pull.as_ref().is_none_or(|pull| pull.state != PullState::Open)
+            && !self.state.tasks.values().any(builds_on)
     }
 
     pub(super) fn open_pull(&self, plan: &Plan, spec: &TaskSpec, task: &TaskState) -> Next {
-        let Some(sha) = task.verified.clone() else { return Next::Nothing };
+        let Some(sha) = task.work.verified.clone() else { return Next::Nothing };
         let (base, draft) = self.pull_base(&spec.id);
         Next::effect(Effect::OpenPull(PullSpec {
             head: spec.branch.clone(),
             sha,
             base,
-            title: prompt::pull_title(spec, &task.commits),
+            title: prompt::pull_title(spec, &task.work.commits),
             body: prompt::pull_body(spec, task, plan.verify_of(spec)),
             draft,
         }))
@@ -105,14 +106,14 @@ impl Orchestrator {
 
     /// The worktree of a merged task goes; what is uncommitted in it is saved first.
     pub(super) fn clear_away(&self, spec: &TaskSpec, task: &TaskState) -> Next {
-        if task.removed || task.prepared.is_none() {
+        if task.worktree.removed || task.worktree.prepared.is_none() {
             return Next::Nothing;
         }
         let worktree = self.worktree(&spec.id);
-        if task.leftovers && !task.leftovers_saved {
+        if task.worktree.leftovers && !task.worktree.leftovers_saved {
             return Next::effect(Effect::Save {
                 task: spec.id.clone(),
-                attempt: task.attempt,
+                attempt: task.attempt.number,
                 worktree,
                 partial: false,
             });
@@ -121,8 +122,8 @@ impl Orchestrator {
             task: spec.id.clone(),
             worktree,
             branch: spec.branch.clone(),
-            discard: task.leftovers,
-            delete_branch: !task.leftovers,
+            discard: task.worktree.leftovers,
+            delete_branch: !task.worktree.leftovers,
         }))
     }
 
@@ -144,8 +145,9 @@ impl Orchestrator {
             let Some((_, spec, state)) = self.spec(task) else { continue };
             if state.needs_human {
                 let text = state.reason.clone().unwrap_or_default();
-                let title = format!("{}: {task} needs a person (attempt {})", plan.settings.project, state.attempt);
-                let occasion = Some(format!("{task} needs a person: {}", state.calls));
+                let title =
+                    format!("{}: {task} needs a person (attempt {})", plan.settings.project, state.attempt.number);
+                let occasion = Some(format!("{task} needs a person: {}", state.healing.calls));
                 news.push(Notice { event: NoticeKind::Escalation, title, text, occasion });
             }
             let done = self.queues.short_of_gate(spec.phase).next().is_none();

@@ -96,7 +96,10 @@ impl Orchestrator {
         {
             soonest.begun(left(limits.ask_grace, asked, now), "kill");
         }
-        let watched = session.is_live() && self.eyes.listed && state.typing.is_none() && state.said.is_empty();
+        let watched = session.is_live()
+            && self.eyes.listed
+            && state.conversation.typing.is_none()
+            && state.conversation.said.is_empty();
         let eye = self.eyes.by_launch.get(&session.launch).filter(|eye| watched && eye.exit.is_none());
         let Some(eye) = eye else { return };
         let treatment = session.treatment();

@@ -63,7 +63,7 @@ impl Orchestrator {
 
     fn skipped_answer(&self, id: &TaskId) -> String {
         let builds_on =
-            |task: &crate::state::TaskState| task.contains.contains_key(id) && task.status != Status::Merged;
+            |task: &crate::state::TaskState| task.work.contains.contains_key(id) && task.status != Status::Merged;
         let tasks = self.state.tasks.iter().filter(|(other, task)| *other != id && builds_on(task));
         let behind: Vec<&str> = tasks.map(|(other, _)| other.as_str()).collect();
         let said = format!("{id} is skipped; others may pass it, `orch retry {id}` undoes it");

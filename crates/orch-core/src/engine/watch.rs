@@ -105,7 +105,7 @@ impl Orchestrator {
         self.eyes.answered(&Look::Screen(view.launch));
         let Some(task) = self.task_of_launch(view.launch) else { return };
         let Some((state, session)) = self.live(&task) else { return };
-        let (treatment, waits) = (session.treatment(), state.trouble.is_some() && !state.needs_human);
+        let (treatment, waits) = (session.treatment(), state.healing.trouble.is_some() && !state.needs_human);
         let Some(eye) = self.eyes.by_launch.get_mut(&view.launch) else { return };
         let changed = eye.sight.see(view, &treatment, pass.now);
         if changed && (waits || treatment.entered) {
@@ -122,9 +122,9 @@ impl Orchestrator {
         let hands_off = session.person_at.is_some_and(|at| pass.now.awake.since(at) < self.config.limits.hands_off);
         let (held, called) = (self.is_paused(state) || hands_off, state.needs_human);
         if state.open.is_some()
-            || state.unanswered.is_some()
-            || state.typing.is_some()
-            || !state.said.is_empty()
+            || state.healing.unanswered.is_some()
+            || state.conversation.typing.is_some()
+            || !state.conversation.said.is_empty()
             || !self.eyes.listed
         {
             return;
@@ -236,7 +236,7 @@ impl Orchestrator {
 
     fn judge_seen(&mut self, pass: &mut Pass<'_>, task: &TaskId, launch: LaunchId, judgement: Judgement) {
         let evidence = Evidence { line: judgement.line.clone(), screen: judgement.screen, ..Evidence::default() };
-        let asked = self.state.tasks.get(task).and_then(|state| state.prompt);
+        let asked = self.state.tasks.get(task).and_then(|state| state.conversation.answered);
         self.judge_live(pass, task, launch, judgement.rule, evidence, |case| judgement.fill(case, asked));
     }
 
@@ -260,12 +260,12 @@ impl Orchestrator {
 /// Whether a live session goes on without the person that was called: one spoke to it and it moved, or it
 /// shows that it needs nobody.
 fn is_over(state: &TaskState, session: &Session, sight: &mut Sight, limits: &Limits, now: &Now) -> bool {
-    let Some(since) = state.trouble else { return true };
+    let Some(since) = state.healing.trouble else { return true };
     let moved = |from: AwakeMs| sight.changed_at > since && sight.changed_at >= from;
     if session.person_at.is_some_and(|at| at >= since && moved(at)) {
         return true;
     }
-    match &state.plea {
+    match &state.healing.plea {
         // That nothing changed was all that was wrong.
         Some(Plea { signal: Signal::Silent | Signal::Loop, .. }) => moved(since),
         Some(Plea { line: Some(line), .. }) => sight.is_gone(line, limits, now),
@@ -275,6 +275,6 @@ fn is_over(state: &TaskState, session: &Session, sight: &mut Sight, limits: &Lim
 
 /// Whether a task's pull request is looked at from time to time.
 pub(super) fn is_followed(task: &TaskState) -> bool {
-    let published = task.status == Status::PrOpen || task.status == Status::Error && task.pull.is_some();
-    published && task.todo.is_none() && task.open.is_none() && task.session.is_none() && !task.in_base
+    let published = task.status == Status::PrOpen || task.status == Status::Error && task.publication.pull.is_some();
+    published && task.todo.is_none() && task.open.is_none() && task.session.is_none() && !task.publication.in_base
 }

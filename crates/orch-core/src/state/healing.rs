@@ -1,11 +1,63 @@
-//! What a remedy changes of its task.
+//! What went wrong with a task, and what a remedy changes of it.
 
-use super::{Delay, Plea, TaskState, Typing};
+use super::{Delay, TaskState, Typing};
 use crate::base::time::{AwakeMs, Timestamp};
 use crate::heal::{Remedy, Signal};
-use crate::journal::effect::Purpose;
+use crate::journal::effect::{Effect, Purpose};
 use crate::journal::record::{Todo, Verdict};
-use crate::ports::{Fingerprint, SessionInput};
+use crate::ports::{Failure, Fingerprint, SessionInput};
+
+/// What went wrong with a task and what was done about it.
+#[derive(Debug, Clone, Default)]
+pub struct Healing {
+    /// An effect that failed and that no verdict has judged yet.
+    pub setback: Option<Box<Setback>>,
+    /// A verdict that no remedy has answered yet.
+    pub unanswered: Option<Verdict>,
+    /// What the forge or the base sent the work back for last, until it is verified anew.
+    pub sent_back: Option<Verdict>,
+    /// What the last failed attempt came to: the retry context.
+    pub lesson: Option<Verdict>,
+    /// A remedy waits for progress after this awake time.
+    pub trouble: Option<AwakeMs>,
+    /// How often a person was called.
+    pub calls: u32,
+    /// What a person was called for while the session lives.
+    pub plea: Option<Plea>,
+    /// Remedies so far, for reports.
+    pub remedies: Vec<RemedyTaken>,
+}
+
+/// An effect that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setback {
+    /// What was to be done.
+    pub effect: Effect,
+    /// Why it could not be done.
+    pub failure: Failure,
+}
+
+/// What a person was called for, to know when nobody is needed any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plea {
+    /// What the evidence meant.
+    pub signal: Signal,
+    /// The line of the screen that decided.
+    pub line: Option<String>,
+}
+
+/// A remedy that was decided on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemedyTaken {
+    /// When.
+    pub at: Timestamp,
+    /// Against what.
+    pub signal: Signal,
+    /// What.
+    pub remedy: &'static str,
+    /// Why.
+    pub reason: String,
+}
 
 impl TaskState {
     pub(super) fn remedy(
@@ -15,9 +67,9 @@ impl TaskState {
         reason: &str,
         (awake, when): (AwakeMs, Timestamp),
     ) {
-        let verdict = self.unanswered.take();
+        let verdict = self.healing.unanswered.take();
         if signal.sends_back() {
-            self.sent_back.clone_from(&verdict);
+            self.healing.sent_back.clone_from(&verdict);
         }
         let ends_session = !matches!(
             remedy,
@@ -36,9 +88,10 @@ impl TaskState {
         match remedy {
             Remedy::Answer { input } => {
                 let line = verdict.as_ref().and_then(|v| v.evidence.line.as_deref()).map(Fingerprint::of);
-                let before = self.prompt.filter(|(seen, _)| Some(*seen) == line).map_or(0, |(_, count)| count);
-                self.prompt = line.map(|line| (line, before + 1));
-                self.trouble = Some(awake);
+                let before =
+                    self.conversation.answered.filter(|(seen, _)| Some(*seen) == line).map_or(0, |(_, count)| count);
+                self.conversation.answered = line.map(|line| (line, before + 1));
+                self.healing.trouble = Some(awake);
                 self.will_type(verdict.as_ref(), input);
             }
             Remedy::Deliver => {
@@ -46,71 +99,71 @@ impl TaskState {
                 self.each_session(|session| session.deliver(screen, awake));
             }
             Remedy::Look => {
-                self.trouble = Some(awake);
+                self.healing.trouble = Some(awake);
                 self.each_session(|session| session.suspected = true);
             }
             Remedy::Poke { input } => {
-                self.trouble = Some(awake);
+                self.healing.trouble = Some(awake);
                 self.each_session(|session| (session.suspected, session.pokes) = (true, session.pokes + 1));
                 self.will_type(verdict.as_ref(), input);
             }
             Remedy::Resume { at, counted } => {
-                self.trouble = Some(awake);
-                self.relaunches += u32::from(*counted);
+                self.healing.trouble = Some(awake);
+                self.attempt.relaunches += u32::from(*counted);
                 let purpose = self.session.as_ref().map_or(Purpose::Work, |session| session.purpose);
                 self.todo = Some(Todo::Launch { purpose, resume: purpose == Purpose::Work });
-                self.not_before = Some(*at);
+                self.waits.not_before = Some(*at);
             }
             Remedy::Restart { at } => {
-                self.failures += 1;
+                self.retries.failures += 1;
                 self.close_attempt(verdict, *at);
             }
             Remedy::Rework { at } => {
-                self.feedback_rounds += 1;
-                self.failures = 0;
+                self.retries.feedback_rounds += 1;
+                self.retries.failures = 0;
                 self.close_attempt(verdict, *at);
             }
             Remedy::AskCommit => {
-                self.trouble = None;
-                self.asked_to_commit = true;
+                self.healing.trouble = None;
+                self.attempt.asked_to_commit = true;
                 self.todo = Some(Todo::Launch { purpose: Purpose::AskCommit, resume: true });
             }
             Remedy::Commit => {
-                self.trouble = None;
+                self.healing.trouble = None;
                 self.todo = Some(Todo::Commit);
             }
             Remedy::Verify => {
-                self.trouble = None;
-                self.verifying.clone_from(&self.head);
+                self.healing.trouble = None;
+                self.work.verifying.clone_from(&self.work.head);
                 self.todo = Some(Todo::Launch { purpose: Purpose::Verify, resume: false });
             }
-            Remedy::Accept if signal == Signal::PullMerged => self.in_base = true,
+            Remedy::Accept if signal == Signal::PullMerged => self.publication.in_base = true,
             Remedy::Accept => {
-                self.verified = self.verifying.take();
+                self.work.verified = self.work.verifying.take();
                 self.note_verified();
-                self.relaunches = 0;
+                self.attempt.relaunches = 0;
                 self.todo = None;
             }
             Remedy::Wait { at } => {
-                self.delays += 1;
+                self.waits.delays += 1;
                 self.delay(verdict.as_ref(), reason, *at, when);
                 match self.session.as_mut().filter(|session| session.teardown) {
                     Some(session) => session.end_at = Some(*at),
-                    None => self.not_before = Some(*at),
+                    None => self.waits.not_before = Some(*at),
                 }
             }
             Remedy::Escalate => {
                 self.needs_human = true;
-                self.calls += 1;
+                self.healing.calls += 1;
                 self.reason = Some(reason.to_owned());
-                self.trouble = Some(awake);
-                self.plea = verdict.as_ref().map(|v| Plea { signal, line: v.evidence.line.clone() });
+                self.healing.trouble = Some(awake);
+                self.healing.plea = verdict.as_ref().map(|v| Plea { signal, line: v.evidence.line.clone() });
                 // What cannot be saved or ended now is not tried again before a person says so.
                 let rule = verdict.as_ref().map(|verdict| verdict.rule.as_str());
                 let stays = signal == Signal::Delayed && matches!(rule, Some("save" | "end"));
                 self.each_session(|session| session.hopeless |= stays);
                 if self.session.as_ref().is_none_or(|session| session.teardown) {
-                    self.lesson = verdict.or(self.lesson.take());
+                    self.healing.lesson = verdict.or(self.healing.lesson.take());
                     self.todo = Some(Todo::EndAttempt);
                 }
             }
@@ -120,21 +173,21 @@ impl TaskState {
     /// Notes what is waited for: the same as before, for longer, or something new.
     fn delay(&mut self, verdict: Option<&Verdict>, reason: &str, until: Timestamp, now: Timestamp) {
         let what = verdict.map_or_else(String::new, |verdict| verdict.rule.clone());
-        let since = self.delayed.as_ref().filter(|delay| delay.what == what).map_or(now, |delay| delay.since);
-        self.delayed = Some(Delay { what, why: reason.to_owned(), since, until });
+        let since = self.waits.delayed.as_ref().filter(|delay| delay.what == what).map_or(now, |delay| delay.since);
+        self.waits.delayed = Some(Delay { what, why: reason.to_owned(), since, until });
     }
 
     fn will_type(&mut self, verdict: Option<&Verdict>, input: &SessionInput) {
         let launch = verdict.and_then(|verdict| verdict.launch);
         let expected = verdict.and_then(|verdict| verdict.evidence.screen);
-        self.typing = launch.map(|launch| Typing { launch, input: input.clone(), expected });
+        self.conversation.typing = launch.map(|launch| Typing { launch, input: input.clone(), expected });
     }
 
     fn close_attempt(&mut self, verdict: Option<Verdict>, at: Timestamp) {
         self.needs_human = false;
         self.reason = None;
-        self.lesson = verdict;
-        self.not_before = Some(at);
+        self.healing.lesson = verdict;
+        self.waits.not_before = Some(at);
         self.todo = Some(Todo::EndAttempt);
     }
 }

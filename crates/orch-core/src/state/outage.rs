@@ -26,7 +26,7 @@ pub(crate) const fn provider_of(effect: &Effect) -> Option<&'static str> {
 impl State {
     /// Whose outage a verdict is about that a remedy answers now.
     pub(super) fn who_is_down(&self, task: Option<&TaskId>) -> Option<String> {
-        let verdict = self.tasks.get(task?)?.unanswered.as_ref()?;
+        let verdict = self.tasks.get(task?)?.healing.unanswered.as_ref()?;
         Some(verdict.case.provider.clone()).filter(|provider| !provider.is_empty())
     }
 
@@ -52,7 +52,7 @@ impl State {
         let outage = self.outages.entry(provider.clone()).or_insert_with(|| Outage::beginning(now));
         outage.wait(task, at, now);
         if let Some(task) = self.tasks.get_mut(task).filter(|task| task.status.is_open()) {
-            task.parked = Some(provider);
+            task.waits.parked = Some(provider);
         }
     }
 
@@ -65,7 +65,7 @@ impl State {
             Effect::End { .. } | Effect::Forget { .. } | Effect::Save { .. } => return,
             _ => None,
         };
-        let parked = self.tasks.get_mut(id).and_then(|task| task.parked.take());
+        let parked = self.tasks.get_mut(id).and_then(|task| task.waits.parked.take());
         for provider in [agent, parked].into_iter().flatten() {
             if let Some(outage) = self.outages.get_mut(&provider) {
                 outage.probe = Some(id.clone());

@@ -20,7 +20,7 @@ impl TaskState {
         if let (Effect::MergePull(_), Outcome::Pull(pull)) = (effect, outcome)
             && pull.state == PullState::Open
         {
-            self.pull = Some(pull.clone());
+            self.publication.pull = Some(pull.clone());
             return self
                 .failed(effect, &Failure::new(FailureKind::Queued, "the forge took it and has not merged it yet"));
         }
@@ -30,11 +30,11 @@ impl TaskState {
         match (effect, outcome) {
             (Effect::Prepare(spec), Outcome::Prepared(prepared)) => {
                 // A worktree that was made anew holds what its branch holds.
-                if self.prepared.as_ref().is_none_or(|before| before.start != prepared.start) {
-                    self.contains = spec.predecessors.iter().map(|p| (p.task.clone(), p.sha.clone())).collect();
+                if self.worktree.prepared.as_ref().is_none_or(|before| before.start != prepared.start) {
+                    self.work.contains = spec.predecessors.iter().map(|p| (p.task.clone(), p.sha.clone())).collect();
                 }
-                self.prepared = Some(prepared.clone());
-                (self.removed, self.start_conflicts) = (false, 0);
+                self.worktree.prepared = Some(prepared.clone());
+                (self.worktree.removed, self.retries.start_conflicts) = (false, 0);
                 if self.is_published() {
                     return;
                 }
@@ -66,37 +66,37 @@ impl TaskState {
             }
             (Effect::Forget { .. }, _) => self.session = None,
             (Effect::Save { .. }, Outcome::Saved(saved)) => {
-                if let Some(saved) = saved.as_ref().filter(|saved| !self.saved.contains(&saved.reference)) {
-                    self.saved.push(saved.reference.clone());
+                if let Some(saved) = saved.as_ref().filter(|saved| !self.work.saved.contains(&saved.reference)) {
+                    self.work.saved.push(saved.reference.clone());
                 }
                 let missing =
                     saved.as_ref().map(|saved| saved.missing.join(", ")).filter(|missing| !missing.is_empty());
                 self.not_saved(missing);
-                self.leftovers_saved = self.leftovers;
+                self.worktree.leftovers_saved = self.worktree.leftovers;
                 self.each_session(|session| session.saved = true);
             }
             (Effect::Commit(_), _) => {
-                self.committed += 1;
+                self.attempt.committed += 1;
                 self.then(Todo::Judge);
             }
             (Effect::Sync(spec), Outcome::At(sha)) => {
                 if spec.sources.iter().any(|source| source.left_by.is_some()) {
-                    self.left = None;
+                    self.publication.left = None;
                 }
                 for source in &spec.sources {
                     if let Ok(task) = TaskId::parse(&source.label) {
-                        self.contains.insert(task, source.tip.clone());
+                        self.work.contains.insert(task, source.tip.clone());
                     }
                 }
-                if self.verified.as_ref() != Some(sha) {
-                    self.verifying = Some(sha.clone());
-                    self.head = Some(sha.clone());
+                if self.work.verified.as_ref() != Some(sha) {
+                    self.work.verifying = Some(sha.clone());
+                    self.work.head = Some(sha.clone());
                     self.then(Todo::Launch { purpose: Purpose::Verify, resume: false });
                 }
             }
             (Effect::Push(spec), _) => {
-                self.pushed = Some(spec.sha.clone());
-                self.left = None;
+                self.publication.pushed = Some(spec.sha.clone());
+                self.publication.left = None;
             }
             (Effect::OpenPull(spec), Outcome::Pull(pull)) if !pull.answers(spec) => {
                 let why = format!("pull request {} is not one of {} at {}", pull.number, spec.head, spec.sha.short());
@@ -105,11 +105,13 @@ impl TaskState {
             (Effect::MergePull(spec), Outcome::Pull(pull)) => {
                 // Merged at another head, it says nothing of what was verified.
                 let exact = pull.head_sha.as_ref() == Some(&spec.expected_head);
-                self.in_base |= pull.state == PullState::Merged && exact;
-                self.pull = Some(pull.clone());
+                self.publication.in_base |= pull.state == PullState::Merged && exact;
+                self.publication.pull = Some(pull.clone());
             }
-            (Effect::OpenPull(_) | Effect::UpdatePull { .. }, Outcome::Pull(pull)) => self.pull = Some(pull.clone()),
-            (Effect::Remove(_), _) => self.removed = true,
+            (Effect::OpenPull(_) | Effect::UpdatePull { .. }, Outcome::Pull(pull)) => {
+                self.publication.pull = Some(pull.clone());
+            }
+            (Effect::Remove(_), _) => self.worktree.removed = true,
             _ => {}
         }
     }
@@ -121,25 +123,25 @@ impl TaskState {
             return self.each_session(|session| session.saved = true);
         }
         // A new worktree is made before anything else is done there.
-        self.removed |= kind == FailureKind::Missing && matches!(effect, Effect::Commit(_) | Effect::Sync(_));
+        self.worktree.removed |= kind == FailureKind::Missing && matches!(effect, Effect::Commit(_) | Effect::Sync(_));
         let passes = matches!(kind, FailureKind::Unavailable | FailureKind::Busy);
         if let Effect::Push(spec) = effect {
-            self.left = self.rewritten(spec, failure);
+            self.publication.left = self.rewritten(spec, failure);
         }
         let judged = match effect {
             Effect::Input { .. } | Effect::Notify(_) | Effect::Remove(_) => false,
             Effect::Save { .. } if self.status == Status::Merged => false,
             // The push of the verified commit decides.
-            Effect::Push(_) => !self.status.is_open() && self.left.is_none(),
+            Effect::Push(_) => !self.status.is_open() && self.publication.left.is_none(),
             Effect::Forget { .. } => passes,
             _ => true,
         };
         if judged {
-            self.setback = Some(Box::new(Setback { effect: effect.clone(), failure: failure.clone() }));
+            self.healing.setback = Some(Box::new(Setback { effect: effect.clone(), failure: failure.clone() }));
         }
         match effect {
             // What cannot be saved is left where it is, to `cleanup`.
-            Effect::Save { .. } if self.status == Status::Merged => self.removed = true,
+            Effect::Save { .. } if self.status == Status::Merged => self.worktree.removed = true,
             Effect::End { .. } | Effect::Save { .. } if !passes => {
                 self.each_session(|session| session.hopeless = true);
             }
@@ -151,7 +153,7 @@ impl TaskState {
             Effect::Input { expected: Some(_), .. } => self.not_typed(),
             Effect::Forget { .. } if !passes => self.session = None,
             // Once saved, a worktree that still cannot be removed is left to `cleanup`.
-            Effect::Remove(spec) => (self.leftovers, self.removed) = (true, spec.discard),
+            Effect::Remove(spec) => (self.worktree.leftovers, self.worktree.removed) = (true, spec.discard),
             _ => {}
         }
     }
@@ -167,30 +169,30 @@ impl TaskState {
         if let (Some(why), Some(reason)) = (&why, &mut self.reason) {
             reason.push_str(&format!("; not saved, so it stays in the worktree: {}", one_line(why)));
         }
-        self.unsaved = why;
+        self.work.unsaved = why;
     }
 
     /// Whether its work is verified and only waits for others.
     fn is_published(&self) -> bool {
-        matches!(self.status, Status::Complete | Status::PrOpen) && self.verified.is_some()
+        matches!(self.status, Status::Complete | Status::PrOpen) && self.work.verified.is_some()
     }
 
     /// What was waited for is there: the waiting ends, unless it was for something else.
     fn end_delays(&mut self, effect: &Effect) {
-        if self.delayed.as_ref().is_none_or(|delay| delay.what == effect.name()) {
-            (self.delays, self.delayed) = (0, None);
+        if self.waits.delayed.as_ref().is_none_or(|delay| delay.what == effect.name()) {
+            (self.waits.delays, self.waits.delayed) = (0, None);
         }
     }
 
     /// The tip that a plain push found in its way, if orch itself pushed that.
     fn rewritten(&self, spec: &PushSpec, failure: &Failure) -> Option<Sha> {
         let found = failure.found.as_ref().filter(|_| failure.kind == FailureKind::Moved && spec.leaves.is_none());
-        found.filter(|found| self.offered.contains(*found)).cloned()
+        found.filter(|found| self.publication.offered.contains(*found)).cloned()
     }
 
     /// An answer that was not given, or nobody knows whether it was, does not count: the screen is judged anew.
     fn not_typed(&mut self) {
-        if let Some((_, count)) = &mut self.prompt {
+        if let Some((_, count)) = &mut self.conversation.answered {
             *count = count.saturating_sub(1);
         }
     }

@@ -139,17 +139,17 @@ impl TaskState {
     pub fn project(&self, id: &TaskId, layout: &Layout, executor: ExecutorKind) -> ProjectedTask {
         let session = self.session.as_ref().and_then(|session| session.launched.as_ref());
         let session = session.map(|launched| launched.session.clone());
-        let worktree = self.prepared.is_some() && !self.removed;
+        let worktree = self.worktree.prepared.is_some() && !self.worktree.removed;
         ProjectedTask {
             status: self.status,
             worktree: worktree.then(|| layout.worktree(id).into_string()),
             tmux_session: session.clone().filter(|_| executor == ExecutorKind::Tmux),
-            started_at: self.started_at,
-            last_progress: self.last_progress,
-            completed_at: self.completed_at,
-            pr_number: self.pull.as_ref().map(|pull| pull.number),
+            started_at: self.times.started_at,
+            last_progress: self.times.last_progress,
+            completed_at: self.times.completed_at,
+            pr_number: self.publication.pull.as_ref().map(|pull| pull.number),
             session,
-            attempts: self.attempt.0,
+            attempts: self.attempt.number.0,
             needs_human: self.needs_human,
             reason: self.reason.clone(),
             skipped: self.skipped,

@@ -138,7 +138,7 @@ fn decision_difference(
     recorded: &Decision,
 ) -> Option<DifferenceKind> {
     let task = entry.task.as_ref().and_then(|id| state.tasks.get(id));
-    let Some((task, verdict)) = task.and_then(|task| Some((task, task.unanswered.as_ref()?))) else {
+    let Some((task, verdict)) = task.and_then(|task| Some((task, task.healing.unanswered.as_ref()?))) else {
         return Some(DifferenceKind::NoVerdict);
     };
     let limits = state.driver.as_ref().map(|driver| driver.limits.clone()).unwrap_or_default();

@@ -96,15 +96,15 @@ impl ReportView {
 fn finished_at(state: &State) -> Option<Timestamp> {
     let goal = state.driver.as_ref()?.goal;
     let all = state.tasks.values().all(|task| is_at_goal(task, goal));
-    state.tasks.values().filter_map(|task| task.changed_at).max().filter(|_| all)
+    state.tasks.values().filter_map(|task| task.times.changed_at).max().filter(|_| all)
 }
 
 impl TaskReport {
     fn new(spec: &TaskSpec, state: &State) -> Self {
         let fresh = TaskState::default();
         let task = state.tasks.get(&spec.id).unwrap_or(&fresh);
-        let until = task.completed_at.or(state.latest);
-        let taken = task.remedies.iter().map(|taken| RemedyView {
+        let until = task.times.completed_at.or(state.latest);
+        let taken = task.healing.remedies.iter().map(|taken| RemedyView {
             at: taken.at,
             signal: taken.signal,
             remedy: taken.remedy,
@@ -113,12 +113,12 @@ impl TaskReport {
         Self {
             id: spec.id.clone(),
             status: task.status,
-            attempts: task.attempt.0,
-            duration_seconds: task.started_at.zip(until).map(|(from, until)| until.since(from).0 / 1000),
+            attempts: task.attempt.number.0,
+            duration_seconds: task.times.started_at.zip(until).map(|(from, until)| until.since(from).0 / 1000),
             branch: spec.branch.clone(),
-            pr_number: task.pull.as_ref().map(|pull| pull.number),
-            commits: task.commits.clone(),
-            files: task.changed.clone(),
+            pr_number: task.publication.pull.as_ref().map(|pull| pull.number),
+            commits: task.work.commits.clone(),
+            files: task.work.changed.clone(),
             remedies: taken.collect(),
             needs_human: task.needs_human,
             reason: task.reason.clone(),

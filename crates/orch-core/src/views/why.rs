@@ -142,7 +142,7 @@ fn waits(view: &TaskView, state: &State, holds: &Holds<'_>) -> Vec<String> {
 }
 
 fn waits_to_start(view: &TaskView, state: &State, holds: &Holds<'_>) -> Option<String> {
-    let not_before = state.tasks.get(&view.id).and_then(|task| task.not_before);
+    let not_before = state.tasks.get(&view.id).and_then(|task| task.waits.not_before);
     if let Some(at) = not_before.filter(|_| view.status == Status::Error) {
         return Some(format!("the retry at {at}"));
     }

@@ -116,7 +116,7 @@ fn an_outage_is_one_event_for_all_its_tasks() {
     Goal
     ");
     let story = provider_is_down().run().expect("no cycle");
-    assert!(story.state.tasks.values().all(|task| task.attempt.0 == 1), "attempts were used\n{story}");
+    assert!(story.state.tasks.values().all(|task| task.attempt.number.0 == 1), "attempts were used\n{story}");
     assert!(launches(&story) <= 16, "{} launches\n{story}", launches(&story));
 }
 

@@ -72,8 +72,8 @@ fn check_end(story: &Story) {
     }
     if story.outlook == Outlook::NeedsPerson {
         let is_skipped = |id: &TaskId| state.tasks.get(id).is_some_and(|task| task.skipped);
-        let on_skipped = |task: &TaskState| task.status == Status::PrOpen && task.contains.keys().any(is_skipped);
-        let waits = |task: &TaskState| task.needs_human || task.paused || !task.waits_on.is_empty() || on_skipped(task);
+        let on_skipped = |task: &TaskState| task.status == Status::PrOpen && task.work.contains.keys().any(is_skipped);
+        let waits = |task: &TaskState| task.needs_human || task.paused || !task.waits.on.is_empty() || on_skipped(task);
         let waits = state.paused || state.tasks.values().any(waits);
         assert!(waits, "nobody is needed\n{story}");
     }
@@ -110,8 +110,8 @@ fn check_move(state: &State, graph: &TaskGraph, id: &TaskId, change: &StatusReco
     }
     let limits = state.driver.as_ref().map(|driver| driver.limits.clone()).unwrap_or_default();
     assert!(!task.needs_human && !task.skipped && !task.paused && !state.paused, "{id} is held\n{story}");
-    assert!(task.failures < limits.max_attempts, "{id} failed too often\n{story}");
-    assert!(task.feedback_rounds <= limits.feedback_rounds, "{id} was sent back too often\n{story}");
+    assert!(task.retries.failures < limits.max_attempts, "{id} failed too often\n{story}");
+    assert!(task.retries.feedback_rounds <= limits.feedback_rounds, "{id} was sent back too often\n{story}");
     let slots = state.tasks.values().filter(|task| holds_slot(task)).count();
     assert!(slots < plan.settings.max_parallel as usize, "no slot for {id}\n{story}");
     check_lease(state, plan, id, story);
@@ -156,7 +156,7 @@ pub(super) fn end(story: &Story) -> String {
 fn standing(task: &TaskState) -> String {
     let flags = [(task.needs_human, " needs a person"), (task.skipped, " skipped"), (task.paused, " paused")];
     let flags: String = flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect();
-    format!("{} in attempt {}{flags}", task.status, task.attempt)
+    format!("{} in attempt {}{flags}", task.status, task.attempt.number)
 }
 
 fn play(case: Case) -> Story {

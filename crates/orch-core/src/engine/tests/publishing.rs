@@ -862,10 +862,10 @@ fn worktree_is_left_dirty() -> Scenario {
 fn what_lies_in_a_merged_worktree_is_saved() {
     let story = worktree_is_left_dirty().run().expect("no cycle");
     assert_eq!(
-        story.state.tasks.values().flat_map(|task| task.saved.clone()).collect::<Vec<_>>(),
+        story.state.tasks.values().flat_map(|task| task.work.saved.clone()).collect::<Vec<_>>(),
         ["refs/orch/saved/t1/1"]
     );
-    assert!(story.state.tasks.values().all(|task| task.removed));
+    assert!(story.state.tasks.values().all(|task| task.worktree.removed));
 }
 
 fn more_is_added_later() -> Scenario {

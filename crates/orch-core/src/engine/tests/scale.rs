@@ -66,7 +66,7 @@ fn thousands_of_tasks_are_merged_once_each_in_order() {
     for edge in graph.edges() {
         assert!(merges[edge.from()] < merges[edge.to()], "{edge:?}");
     }
-    let attempts = |number: usize| story.state.tasks[&id(&format!("t{number}"))].attempt.0;
+    let attempts = |number: usize| story.state.tasks[&id(&format!("t{number}"))].attempt.number.0;
     assert!((0..TASKS).all(|number| attempts(number) == if number.is_multiple_of(7) { 2 } else { 1 }));
     assert_eq!(story.world.forge().pulls().len(), TASKS);
     assert_eq!(story.state.parallel_peak, 16);

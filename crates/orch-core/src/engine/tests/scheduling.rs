@@ -319,9 +319,13 @@ fn skipped_work_is_left_out_of_what_comes_after() {
     let story = published_predecessor_is_skipped().run().expect("no cycle");
     let [first, second] = ["t1", "t2"].map(|task| &story.state.tasks[&super::cast::id(task)]);
     assert_eq!((first.status, second.status), (Status::PrOpen, Status::Merged), "{story}");
-    assert!(!second.contains.contains_key(&super::cast::id("t1")), "{story}");
-    assert_eq!(second.pull.as_ref().map(|pull| (pull.base.as_str(), pull.draft)), Some(("main", false)), "{story}");
-    let skipped = first.verified.as_ref().expect("verified");
+    assert!(!second.work.contains.contains_key(&super::cast::id("t1")), "{story}");
+    assert_eq!(
+        second.publication.pull.as_ref().map(|pull| (pull.base.as_str(), pull.draft)),
+        Some(("main", false)),
+        "{story}"
+    );
+    let skipped = first.work.verified.as_ref().expect("verified");
     let main = story.world.repository().remote_tip(&branch("main")).expect("a base");
     assert!(!story.world.repository().contains(skipped, &main), "the skipped work is in the base\n{story}");
 }
@@ -342,10 +346,10 @@ fn skipped_work_is_not_merged_by_what_was_built_on_it() {
     let story = predecessor_is_skipped_under_a_stack().run().expect("no cycle");
     let [first, second] = ["t1", "t2"].map(|task| &story.state.tasks[&super::cast::id(task)]);
     assert_eq!((first.status, second.status), (Status::PrOpen, Status::PrOpen), "{story}");
-    let skipped = first.verified.as_ref().expect("verified");
+    let skipped = first.work.verified.as_ref().expect("verified");
     let main = story.world.repository().remote_tip(&branch("main")).expect("a base");
     assert!(!story.world.repository().contains(skipped, &main), "the skipped work is in the base\n{story}");
-    assert_eq!(second.pull.as_ref().map(|pull| pull.base.as_str()), Some("task/t1"), "{story}");
+    assert_eq!(second.publication.pull.as_ref().map(|pull| pull.base.as_str()), Some("task/t1"), "{story}");
 }
 
 /// The work of `t1` and `t2` conflicts, and `t2` is skipped: `t3` starts on `t1` alone.
@@ -366,7 +370,7 @@ fn conflicting_predecessor_is_skipped() -> Scenario {
 fn a_skip_resolves_a_conflict_at_the_start_once() {
     let story = conflicting_predecessor_is_skipped().run().expect("no cycle");
     let third = &story.state.tasks[&super::cast::id("t3")];
-    assert_eq!((third.status, third.attempt.0), (Status::Merged, 1), "{story}");
+    assert_eq!((third.status, third.attempt.number.0), (Status::Merged, 1), "{story}");
     assert!(story.journal.len() < 120, "{} records\n{story}", story.journal.len());
 }
 

@@ -187,7 +187,7 @@ impl Laws {
             // What a person put right is judged without an agent, and needs no slot.
             Status::Running if change.attempt.is_some() => self.check_opening(id, from),
             Status::Complete => self.check_verified(id, change.sha.as_ref()),
-            Status::Merged => self.check_merged(id, task.verified.as_ref()),
+            Status::Merged => self.check_merged(id, task.work.verified.as_ref()),
             _ => {}
         }
     }
@@ -202,8 +202,9 @@ impl Laws {
         self.breaches(Law::Parallel, slots >= most, || format!("{id} begins, and {slots} of {most} slots are taken"));
         if let Some(task) = shadow.tasks.get(id) {
             let most = &self.limits;
-            let over = task.failures >= most.max_attempts || task.feedback_rounds > most.feedback_rounds;
-            let (failures, rounds) = (task.failures, task.feedback_rounds);
+            let over =
+                task.retries.failures >= most.max_attempts || task.retries.feedback_rounds > most.feedback_rounds;
+            let (failures, rounds) = (task.retries.failures, task.retries.feedback_rounds);
             self.breaches(Law::Attempts, over, || format!("{id} begins after {failures} failures, {rounds} rounds"));
             let held = task.needs_human || task.skipped || task.paused || shadow.paused;
             self.breaches(Law::Verbs, held, || format!("{id} begins though it is held"));
@@ -432,10 +433,10 @@ impl Laws {
         let same = format!("{:?}", self.shadow) == format!("{state:?}");
         self.breaches(Law::Fold, !same, || "the state is not the fold of the journal".to_owned());
         self.check_reachable();
-        let names = |task: &TaskState| task.needs_human || !task.waits_on.is_empty();
+        let names = |task: &TaskState| task.needs_human || !task.waits.on.is_empty();
         // Who skips is told what is built on it already.
         let is_skipped = |id: &TaskId| state.tasks.get(id).is_some_and(|task| task.skipped);
-        let on_skipped = |task: &TaskState| task.status == Status::PrOpen && task.contains.keys().any(is_skipped);
+        let on_skipped = |task: &TaskState| task.status == Status::PrOpen && task.work.contains.keys().any(is_skipped);
         let tells = |task: &TaskState| task.paused || names(task) && task.reason.is_some() || on_skipped(task);
         let told = state.paused || state.tasks.values().any(tells);
         self.breaches(Law::Ends, outlook == Outlook::NeedsPerson && !told, || {

@@ -22,7 +22,7 @@ impl Model<'_> {
     /// How many tasks hold a slot: those with an attempt open that wait neither for a person nor, with nothing of
     /// theirs going on, for the end of an outage.
     pub(super) fn slots(&self) -> usize {
-        let rests = |task: &TaskState| task.parked.is_some() && task.session.is_none() && task.open.is_none();
+        let rests = |task: &TaskState| task.waits.parked.is_some() && task.session.is_none() && task.open.is_none();
         let holds = |task: &&TaskState| task.status.is_open() && !task.needs_human && !rests(task);
         self.state.tasks.values().filter(holds).count()
     }
@@ -72,8 +72,9 @@ impl Model<'_> {
             return Vec::new();
         }
         let may = |id: &TaskId, task: &TaskState| {
-            let waits = matches!(task.status, Status::Pending | Status::Blocked) && task.waits_on.is_empty();
-            let held = task.paused || task.skipped || task.needs_human || task.not_before.is_some_and(|at| at > now);
+            let waits = matches!(task.status, Status::Pending | Status::Blocked) && task.waits.on.is_empty();
+            let held =
+                task.paused || task.skipped || task.needs_human || task.waits.not_before.is_some_and(|at| at > now);
             waits && !held && self.before(id).is_none() && self.touches(id).is_none()
         };
         self.state.tasks.iter().filter(|(id, task)| may(id, task)).map(|(id, _)| id.clone()).collect()

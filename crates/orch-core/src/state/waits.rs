@@ -1,0 +1,32 @@
+//! What a task waits for.
+
+use crate::base::id::TaskId;
+use crate::base::time::Timestamp;
+
+/// What a task waits for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Waits {
+    /// The next step or the retry is not before then.
+    pub not_before: Option<Timestamp>,
+    /// Predecessors of which one must be merged before the start point can be made.
+    pub on: Vec<TaskId>,
+    /// What is down that it waits for, without a slot.
+    pub parked: Option<String>,
+    /// Delays in a row: what is outside could not be reached.
+    pub delays: u32,
+    /// What it is tried again for, later and later.
+    pub delayed: Option<Delay>,
+}
+
+/// Something outside that was not to be had, and is tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delay {
+    /// The effect or look that failed, by name.
+    pub what: String,
+    /// What was decided about it, and why.
+    pub why: String,
+    /// When it failed first.
+    pub since: Timestamp,
+    /// When it is tried again.
+    pub until: Timestamp,
+}
