@@ -1,5 +1,7 @@
 //! Pull requests: published and followed by hand, pushed early, merged by every method.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use orch::core::plan::Status;
 use serde_json::{Value, json};
 
@@ -155,4 +157,27 @@ fn work_is_pushed_as_it_appears_unless_the_manifest_says_otherwise() {
         assert!(is_pushed(&fleet), "{push}");
         assert_eq!(fleet.audit().statuses()["t1"], Status::PrOpen, "{push}");
     }
+}
+
+#[test]
+fn contents_that_a_hook_uploads_are_not_left_behind() {
+    let fleet = Fleet::new(&json!({"phases": [{"name": "one", "tasks": [{"id": "t1"}]}]}));
+    fleet.write("seed/.gitattributes", b"*.psd filter=lfs\n");
+    fleet.git("seed", &["add", "."]);
+    fleet.git("seed", &["commit", "-q", "-m", "contents elsewhere"]);
+    fleet.git("seed", &["push", "-q", "../origin.git", "main"]);
+    fleet.git(".", &["clone", "-q", "origin.git", "w/repo"]);
+    let hook = fleet.root.join("w/repo/.git/hooks/pre-push");
+    fleet.write("w/repo/.git/hooks/pre-push", format!("#!/bin/sh\ncat >>'{}/out/uploaded'\n", fleet.root).as_bytes());
+    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).expect("a mode");
+    for verb in ["run", "tick"] {
+        let refused = fleet.orch_exits(&[verb], 2);
+        assert!(refused.said.contains("filter=lfs") && refused.said.contains("hooks = true"), "{}", refused.said);
+    }
+    let doctor = fleet.json(&["doctor"]).to_string();
+    assert!(doctor.contains("filter=lfs"), "{doctor}");
+    assert_eq!(fleet.stamps(), [], "no agent ran");
+    fleet.settings("[git]\nhooks = true\n");
+    fleet.orch_exits(&["run", "--until", "merged"], 0);
+    assert!(fleet.read("out/uploaded").contains("refs/heads/task/t1"), "{}", fleet.read("out/uploaded"));
 }

@@ -61,6 +61,7 @@ impl Run {
         }
         let wishes = Wishes { until: self.until, max_parallel: self.max_parallel, executor: self.executor };
         let fleet = Fleet::open(workdir, wishes).await?;
+        fleet.check_hooks().await?;
         let mut progress = Progress::new(quiet);
         let (ending, _) = fleet.drive(Mode::Run, vec![go_on()], &mut progress, interrupted()).await?;
         Ok(progress.end(ending))
@@ -80,6 +81,7 @@ impl Tick {
         }
         let wishes = Wishes { until: self.until, max_parallel: self.max_parallel, executor: self.executor };
         let fleet = Fleet::open(workdir, wishes).await?;
+        fleet.check_hooks().await?;
         let mut progress = Progress::new(quiet);
         let (ending, _) = fleet.drive(Mode::Pass, Vec::new(), &mut progress, interrupted()).await?;
         Ok(progress.end(ending))

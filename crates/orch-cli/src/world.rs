@@ -28,6 +28,10 @@ const ORPHANS: Duration = Duration::from_secs(120);
 /// Who commits where the user has configured no identity.
 pub(crate) const IDENTITY: [&str; 2] = ["orch", "orch@localhost"];
 
+/// How a person lets hooks run.
+pub(crate) const HOOKS: &str =
+    "`[git] hooks = true` in orch.toml has the repository's own hooks run on commit and push, without tokens";
+
 /// What the command line says about a drive.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Wishes {
@@ -168,6 +172,15 @@ impl Fleet {
     /// Version control.
     pub(crate) fn vcs(&self) -> &Arc<GitVcs> {
         &self.vcs
+    }
+
+    /// # Errors
+    /// [`Failure`] of bad input where branches could not be checked out without a hook that is not run.
+    pub(crate) async fn check_hooks(&self) -> Result<(), Failure> {
+        match self.vcs.survey().await?.unrun_hook {
+            None => Ok(()),
+            Some(hook) => Err(Failure::input(format!("orch pushes without hooks, but {hook}")).help(HOOKS)),
+        }
     }
 
     /// The workdir.

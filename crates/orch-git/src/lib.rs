@@ -32,4 +32,4 @@ pub use baseline::ConfigChange;
 pub use forge::{LocalForge, LocalForgeConfig};
 pub use git::GitVersion;
 pub use repository::{RemoteInfo, clone, create_origin, detect_remote, git_version, head_branch, recorded_remote};
-pub use vcs::{GitConfig, GitVcs, Identity, RESTORE, Remote, WorktreeInfo};
+pub use vcs::{GitConfig, GitVcs, Identity, RESTORE, Remote, Survey, WorktreeInfo};

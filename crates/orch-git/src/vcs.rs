@@ -15,6 +15,7 @@ mod remove;
 mod save;
 mod status;
 mod submodules;
+mod survey;
 mod sync;
 mod tree;
 mod work;
@@ -38,6 +39,7 @@ use crate::git::{Git, GitVersion, Repo};
 
 pub use identity::Identity;
 pub use save::RESTORE;
+pub use survey::Survey;
 pub use worktrees::WorktreeInfo;
 
 use paths::PathLocks;
@@ -179,6 +181,11 @@ impl GitVcs {
     /// The repository's git directory, which all worktrees share.
     pub fn common_dir(&self) -> &Utf8Path {
         &self.common
+    }
+
+    /// The top of the repository's own worktree, or its git directory if it is bare.
+    pub fn top(&self) -> &Utf8Path {
+        self.repo.dir()
     }
 
     pub(crate) fn repo(&self) -> &Repo {

@@ -65,6 +65,7 @@ impl Act for Doctor {
             Ok(workdir) => {
                 checks.extend(of_workdir(workdir));
                 checks.extend(block_on(async { Ok(configuration(workdir).await) })?);
+                checks.extend(block_on(async { Ok(contents(workdir).await) })?);
             }
             Err(failure) => checks.push(Check::new("workdir", Health::Warning, &failure, "`orch init` makes one")),
         }
@@ -201,6 +202,26 @@ fn of_workdir(workdir: &Workdir) -> Vec<Check> {
         Ok(None) => Check::ok("orchestrator", &"none runs"),
         Err(error) => Check::new("orchestrator", Health::Error, &error, ""),
     });
+    checks
+}
+
+/// What of the repository will not be in worktrees, or not in what is pushed.
+async fn contents(workdir: &Workdir) -> Vec<Check> {
+    let Ok(vcs) = crate::world::existing_repository(workdir).await else { return Vec::new() };
+    let survey = match vcs.survey().await {
+        Ok(survey) => survey,
+        Err(error) => return vec![Check::new("repository", Health::Warning, &error, "")],
+    };
+    let mut checks = Vec::new();
+    if !survey.empty_submodules.is_empty() {
+        let message = format!("submodules that agents will have empty: {}", survey.empty_submodules.join(", "));
+        let help = format!("git -C {} submodule update --init --recursive", vcs.top());
+        checks.push(Check::new("submodules", Health::Warning, &message, &help));
+    }
+    if let Some(hook) = survey.unrun_hook {
+        let message = format!("orch pushes without hooks, but {hook}; `orch run` refuses");
+        checks.push(Check::new("hooks", Health::Error, &message, crate::world::HOOKS));
+    }
     checks
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::Act;
 use crate::failure::{Exit, Failure, problem_text};
 use crate::reading::read_file;
-use crate::shell::Shell;
+use crate::shell::{Shell, block_on};
 
 /// Check a manifest: every problem at once, each with its place and what to do
 ///
@@ -21,7 +21,11 @@ pub(crate) struct Validate {
 
 impl Act for Validate {
     fn act(self, shell: &mut Shell) -> Result<Exit, Failure> {
+        let own = self.file.is_none();
         let (path, bytes) = named_or_own(shell, self.file)?;
+        if own {
+            say_what_is_empty(shell);
+        }
         let (parsed, errors) = match Manifest::parse(&bytes) {
             Ok(parsed) => (Some(parsed), Vec::new()),
             Err(errors) => (None, errors),
@@ -56,6 +60,20 @@ pub(super) fn named_or_own(shell: &Shell, file: Option<Utf8PathBuf>) -> Result<(
     };
     let bytes = read_file(&path)?;
     Ok((path, bytes))
+}
+
+/// Says which submodules the agents of this workdir will find empty.
+fn say_what_is_empty(shell: &Shell) {
+    let Ok(workdir) = shell.workdir() else { return };
+    // What is wrong with the repository is not the manifest's; `doctor` and `run` say it.
+    let survey = block_on(async {
+        let vcs = crate::world::existing_repository(&workdir).await?;
+        Ok(vcs.survey().await?)
+    });
+    if let Some(empty) = survey.ok().map(|survey| survey.empty_submodules).filter(|empty| !empty.is_empty()) {
+        let empty = empty.iter().map(|path| orch_core::base::escape_line(path)).collect::<Vec<_>>().join(", ");
+        shell.note(&format!("submodules that agents will have empty: {empty}; `orch doctor` says how to fill them"));
+    }
 }
 
 fn rendered(path: &Utf8Path, parsed: Option<&Parsed>, errors: &[Problem]) -> String {

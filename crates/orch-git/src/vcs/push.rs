@@ -20,6 +20,9 @@ impl GitVcs {
         }
         if self.hooks {
             self.run_pre_push(remote, spec).await?;
+        } else if let Some(hook) = self.unrun_hook(&spec.sha).await? {
+            let why = format!("{hook}, so the branch could not be checked out without it; {ALLOW}");
+            return Err(VcsError::Refused { what, why });
         }
         let refspec = format!("{}:{}", spec.sha, local_ref(&spec.branch));
         let force = match &spec.leaves {
@@ -101,6 +104,9 @@ impl GitVcs {
         Err(VcsError::Refused { what: format!("a push to {}", spec.branch), why })
     }
 }
+
+/// How a person lets hooks run.
+const ALLOW: &str = "set `[git] hooks = true` in orch.toml to have the repository's hooks run";
 
 /// What the remote made of the one ref that was pushed.
 #[derive(Debug, PartialEq, Eq)]

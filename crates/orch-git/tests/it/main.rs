@@ -13,5 +13,6 @@ mod push;
 mod remove;
 mod repository;
 mod save;
+mod survey;
 mod sync;
 mod work;
