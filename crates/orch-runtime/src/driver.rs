@@ -6,6 +6,7 @@ mod checkpoint;
 mod live;
 mod notices;
 mod requests;
+mod telling;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -17,7 +18,7 @@ use orch_core::engine::{Input, LookPlan, Orchestrator, Outlook, Refusal, Seen, S
 use orch_core::heal::Signal;
 use orch_core::journal::{Effect, Entry, Look, Outcome, Record};
 use orch_core::plan::{ExecutorKind, Manifest};
-use orch_core::ports::{Executor, ExecutorEvent, Failure, FailureKind};
+use orch_core::ports::{ExecutorEvent, Failure, FailureKind};
 use orch_core::state::TakenEdit;
 use orch_core::views::LiveView;
 use tokio::sync::{mpsc, oneshot};
@@ -37,6 +38,7 @@ use checkpoint::{Checkpoint, Edit};
 use live::Live;
 use notices::Notices;
 use requests::{next_request, turn_away};
+use telling::{events, seen_event};
 
 /// How many inputs are taken in before the records of all of them are made durable at once.
 const BATCH: usize = 256;
@@ -482,21 +484,6 @@ enum Ready {
     Inputs(Vec<Input>),
     Request(Option<(Request, oneshot::Sender<Answer>)>),
     Events(Result<Vec<ExecutorEvent>, String>),
-}
-
-/// What the executor tells next, or its panic.
-async fn events(executor: &dyn Executor, not_before: Option<Instant>) -> Result<Vec<ExecutorEvent>, String> {
-    if let Some(at) = not_before {
-        tokio::time::sleep(at.saturating_duration_since(Instant::now())).await;
-    }
-    caught(executor.events()).await
-}
-
-fn seen_event(event: ExecutorEvent) -> Input {
-    match event {
-        ExecutorEvent::Output(launch) => Input::Seen(Seen::Output(launch)),
-        ExecutorEvent::Exited(_) | ExecutorEvent::Lost => Input::Seen(Seen::Stirred),
-    }
 }
 
 #[cfg(test)]
