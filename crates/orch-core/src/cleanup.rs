@@ -69,7 +69,7 @@ impl Clearing {
     /// # Errors
     /// [`KeptBecause::AtWork`] if it has a session and `force` is not given.
     pub fn of(spec: &TaskSpec, task: &TaskState, layout: &Layout, force: bool) -> Result<Self, KeptBecause> {
-        let has_worktree = task.worktree.prepared.is_some() && !task.worktree.removed;
+        let has_worktree = task.worktree.is_there();
         let record = |record| Step::Record(Box::new(record));
         let effect = |effect| record(Record::Effect { effect });
         let mut steps = VecDeque::new();

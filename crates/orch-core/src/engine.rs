@@ -309,7 +309,7 @@ impl Orchestrator {
             feedback_rounds: state.retries.feedback_rounds,
             relaunches: state.attempt.relaunches,
             local: false,
-            delays: state.waits.delays,
+            delays: state.waits.delays(),
             same_prompt: 0,
             answer: None,
             poke: self.profile(task).map(|profile| profile.poke.clone()).unwrap_or_default(),

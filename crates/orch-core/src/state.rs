@@ -25,12 +25,12 @@ pub use delivery::{Delivery, DeliveryStep};
 pub use healing::{Healing, Plea, RemedyTaken, Setback};
 pub(crate) use outage::{REMOTE, agent, provider_of};
 pub use projection::{EditRefusal, TakenEdit};
-pub use session::Session;
 pub(crate) use session::Treatment;
+pub use session::{Ending, Session};
 pub(crate) use task::WRONG_BRANCH;
 pub use task::{TaskState, Times};
 pub use waits::{Delay, Waits};
-pub use work::{Publication, Work, Worktree};
+pub use work::{Publication, Unpublished, Work, Worktree};
 
 use crate::base::id::{EffectId, TaskId};
 use crate::base::time::{AwakeMs, BootId, Timestamp};

@@ -33,7 +33,7 @@ pub(crate) fn task(
     log: Option<&Utf8Path>,
 ) -> String {
     let mut words = RULES.to_owned();
-    let unfilled = state.worktree.prepared.as_ref().map(|prepared| prepared.unfilled.as_slice()).unwrap_or_default();
+    let unfilled = state.worktree.prepared().map(|prepared| prepared.unfilled.as_slice()).unwrap_or_default();
     if !unfilled.is_empty() {
         let unfilled: Vec<String> = unfilled.iter().map(|path| escape_line(path)).collect();
         words.push_str(&format!("- These submodules are empty here: {}.\n", unfilled.join(", ")));

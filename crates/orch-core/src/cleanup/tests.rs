@@ -42,9 +42,10 @@ fn story(row: &Row) -> String {
     let task = TaskState {
         status: row.status,
         attempt: Attempt { number: AttemptNo(2), ..Attempt::default() },
-        worktree: Worktree {
-            prepared: row.worktree.then(|| Prepared { base: sha(), start: sha(), unfilled: Vec::new() }),
-            ..Worktree::default()
+        worktree: if row.worktree {
+            Worktree::Ready(Prepared { base: sha(), start: sha(), unfilled: Vec::new() })
+        } else {
+            Worktree::NotMade
         },
         session: row.session.then(|| Session::starting(LaunchId(7), Purpose::Work, AwakeMs(0))),
         ..TaskState::default()

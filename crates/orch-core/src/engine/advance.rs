@@ -11,7 +11,7 @@ use crate::journal::record::{Evidence, Record, StatusRecord, Todo, Verdict};
 use crate::plan::spec::{Plan, TaskSpec};
 use crate::plan::status::Status;
 use crate::ports::{CommitSpec, EndMode, Key, Predecessor, PrepareSpec, SessionInput};
-use crate::state::{Session, TaskState, Typing, Wanted};
+use crate::state::{Ending, Session, TaskState, Typing, Wanted};
 
 /// What a task does next.
 pub(super) enum Next {
@@ -85,7 +85,7 @@ impl Orchestrator {
             (_, Status::Complete) => self.publish(pass, plan, spec, task),
             (_, Status::PrOpen) => self.follow(pass, plan, spec, task),
             (_, Status::Merged) => self.clear_away(spec, task),
-            (_, Status::Error) if task.publication.publish_again => self.go_on(pass, spec, task),
+            (_, Status::Error) if task.publication.goes_on() => self.go_on(pass, spec, task),
             (_, Status::Pending | Status::Blocked | Status::Running | Status::Stuck | Status::Error) => Next::Nothing,
         }
     }
@@ -147,10 +147,10 @@ impl Orchestrator {
     /// What an ended or live session needs.
     fn tend(&self, pass: &Pass<'_>, id: &TaskId, task: &TaskState, session: &Session) -> Next {
         let paused = self.is_paused(task);
-        if session.teardown {
-            let later = session.end_at.is_some_and(|at| at > pass.now.wall);
-            let held = paused && !session.by_hand;
-            return if held || later { Next::Nothing } else { self.take_down(pass, id, task, session) };
+        if let Some(ending) = &session.ending {
+            let later = ending.not_before.is_some_and(|at| at > pass.now.wall);
+            let held = paused && !ending.by_hand;
+            return if held || later { Next::Nothing } else { self.take_down(pass, (id, task), session, ending) };
         }
         if self.eyes.exit_of(session).is_some() {
             return self.look_at_work(pass, id);
@@ -200,25 +200,26 @@ impl Orchestrator {
     }
 
     /// Takes a session down: save, ask, kill, prove, forget.
-    fn take_down(&self, pass: &Pass<'_>, id: &TaskId, task: &TaskState, session: &Session) -> Next {
-        if task.needs_human && session.hopeless {
+    fn take_down(&self, pass: &Pass<'_>, of: (&TaskId, &TaskState), session: &Session, ending: &Ending) -> Next {
+        let (id, task) = of;
+        if task.needs_human && ending.hopeless {
             return Next::Nothing;
         }
         let end =
             |mode| Next::effect(Effect::End { launch: session.launch, process: session.process().cloned(), mode });
-        if !session.saved && session.purpose != Purpose::Verify && task.worktree.prepared.is_some() {
+        if !ending.saved && session.purpose != Purpose::Verify && task.worktree.prepared().is_some() {
             return Next::effect(Effect::Save {
                 task: id.clone(),
                 attempt: task.attempt.number.max(AttemptNo(1)),
                 worktree: self.worktree(id),
-                partial: session.by_hand,
+                partial: ending.by_hand,
             });
         }
-        if session.gone {
+        if ending.gone {
             return Next::effect(Effect::Forget { launch: session.launch });
         }
-        let ended = session.ended.is_some() || self.eyes.exit_of(session).is_some() || session.force;
-        match session.asked_at {
+        let ended = session.ended.is_some() || self.eyes.exit_of(session).is_some() || ending.force;
+        match ending.asked_at {
             None if !ended => end(EndMode::Ask),
             Some(asked) if !ended && asked + self.config.limits.ask_grace > pass.now.awake => Next::Nothing,
             _ => end(EndMode::Kill),
@@ -371,7 +372,7 @@ fn impossible(task: &TaskState, verdict: &Verdict, remedy: &Remedy) -> Option<&'
             Some("there is no live session")
         }
         Remedy::Verify if task.work.head.is_none() => Some("there is no commit to verify"),
-        Remedy::AskCommit | Remedy::Commit if task.worktree.prepared.is_none() => Some("there is no worktree"),
+        Remedy::AskCommit | Remedy::Commit if task.worktree.prepared().is_none() => Some("there is no worktree"),
         Remedy::Accept if !accepts => Some("there is nothing verified to accept"),
         Remedy::Wait { .. } if verdict.case.signal != Signal::Delayed => Some("there is nothing to wait for"),
         _ => None,

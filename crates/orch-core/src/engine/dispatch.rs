@@ -193,7 +193,7 @@ impl Queues {
         };
         is(task.status == Status::Pending && free && !task.paused, &mut self.waiting);
         let idle = task.session.is_none() && task.open.is_none();
-        let retries = task.status == Status::Error && free && !task.paused && idle && !task.publication.publish_again;
+        let retries = task.status == Status::Error && free && !task.paused && idle && !task.publication.goes_on();
         is(retries && task.waits.not_before.is_none(), &mut self.retrying);
         self.resting.note(rank, id, task.waits.not_before.filter(|_| retries));
         let judged = task.healing.setback.is_none() && task.healing.unanswered.is_none();
@@ -230,7 +230,7 @@ impl Queues {
                 self.launches.insert(launch, id.clone());
             }
         }
-        let end_at = task.session.as_ref().and_then(|session| session.end_at);
+        let end_at = task.session.as_ref().and_then(|session| session.ending.as_ref()?.not_before);
         self.timers.extend(task.waits.not_before.into_iter().chain(end_at).map(|at| (at, id.clone())));
         let met = meets(task);
         if self.met.insert(id.clone(), met) != Some(met) {
@@ -348,10 +348,10 @@ impl Orchestrator {
 
     fn open_attempt(&mut self, pass: &mut Pass<'_>, task: TaskId) {
         let Some(state) = self.state.tasks.get(&task) else { return };
-        let todo = match &state.worktree.prepared {
+        let todo = match state.todo {
             // A person's fix was found: there is nothing for an agent to do.
-            _ if matches!(state.todo, Some(Todo::Launch { purpose: Purpose::Verify, .. })) => state.todo,
-            Some(_) if !state.worktree.removed => Some(Todo::Launch { purpose: Purpose::Work, resume: false }),
+            Some(Todo::Launch { purpose: Purpose::Verify, .. }) => state.todo,
+            _ if state.worktree.is_there() => Some(Todo::Launch { purpose: Purpose::Work, resume: false }),
             _ => Some(Todo::Prepare),
         };
         let attempt = AttemptNo(state.attempt.number.0 + 1);

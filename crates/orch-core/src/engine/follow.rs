@@ -145,7 +145,7 @@ impl Orchestrator {
     pub(super) fn sync(&self, spec: &TaskSpec, sources: Vec<SyncSource>) -> Next {
         let worktree = self.worktree(&spec.id);
         // `cleanup` removes worktrees of open pull requests too.
-        if self.state.tasks.get(&spec.id).is_some_and(|task| task.worktree.removed) {
+        if self.state.tasks.get(&spec.id).is_some_and(|task| !task.worktree.is_there()) {
             return self.prepare(spec);
         }
         Next::effect(Effect::Sync(SyncSpec { worktree, branch: spec.branch.clone(), sources }))

@@ -148,7 +148,7 @@ impl Orchestrator {
     fn on_head(&mut self, pass: &mut Pass<'_>, id: &TaskId, head: Result<Head, String>) {
         self.eyes.answered(&Look::Head(id.clone()));
         let Some((task, session)) = self.live(id) else { return };
-        let (launch, start) = (session.launch, task.worktree.prepared.as_ref().map(|prepared| prepared.start.clone()));
+        let (launch, start) = (session.launch, task.worktree.prepared().map(|prepared| prepared.start.clone()));
         let stands = head.as_ref().is_ok_and(|head| {
             let seen = self.eyes.by_launch.get(&launch).and_then(|eye| eye.head.clone());
             seen.or(start.clone()).as_ref() == Some(&head.sha) && !self.waits_for_push(id, head, start.as_ref())
@@ -195,7 +195,7 @@ impl Orchestrator {
             self.eyes.exit_of(session).map(|(exit, tail)| (session.launch, session.purpose, *exit, tail.clone()))
         });
         let person_retry = task.retries.by_person && task.session.is_none();
-        let again = task.publication.publish_again && task.session.is_none();
+        let again = task.publication.goes_on() && task.session.is_none();
         let judges = task.todo == Some(Todo::Judge) && task.session.is_none();
         match work {
             Err(_) if (ended.is_some() || judges) && !self.eyes.note_blind(id, pass.now) => {}
@@ -316,7 +316,7 @@ impl Orchestrator {
             }
             exit => ("verify-failed", Signal::VerifyFailed, format!("the verify command ended with {exit}")),
         };
-        let unfilled = task.worktree.prepared.as_ref().map(|prepared| prepared.unfilled.join(", ")).unwrap_or_default();
+        let unfilled = task.worktree.prepared().map(|prepared| prepared.unfilled.join(", ")).unwrap_or_default();
         let detail = if signal == Signal::Verified || unfilled.is_empty() {
             detail
         } else {
@@ -331,7 +331,7 @@ impl Orchestrator {
     fn judge_fix(&mut self, pass: &mut Pass<'_>, id: &TaskId, work: Work) {
         let Some((_, spec, task)) = self.spec(id) else { return };
         let uncommitted = task.healing.lesson.as_ref().is_some_and(|lesson| lesson.case.signal == Signal::Uncommitted);
-        let known = task.publication.unpublished.as_ref().or(task.work.head.as_ref());
+        let known = task.publication.unpublished.as_ref().map(|it| &it.sha).or(task.work.head.as_ref());
         let moved = uncommitted || known.is_some_and(|head| *head != work.head);
         let good = work.dirt.is_clean() && !work.commits.is_empty() && work.branch.as_ref() == Some(&spec.branch);
         if moved && good {
@@ -399,7 +399,7 @@ impl Orchestrator {
         Some(crate::ports::WorkSpec {
             worktree: self.worktree(id),
             branch: spec.branch.clone(),
-            start: task.worktree.prepared.as_ref()?.start.clone(),
+            start: task.worktree.prepared()?.start.clone(),
             base: Some(self.config.base.clone()),
             ignore_untracked: verifies,
         })

@@ -80,7 +80,7 @@ impl Orchestrator {
             }
             // The base has just moved: it is taken in first, which says what conflicts. A worktree is made anew first.
             (Effect::MergePull(_), FailureKind::Conflict) | (Effect::Sync(_), FailureKind::Missing)
-                if task.waits.delays < self.config.limits.relaunch_limit =>
+                if task.waits.delays() < self.config.limits.relaunch_limit =>
             {
                 Signal::Delayed
             }

@@ -205,12 +205,9 @@ impl Orchestrator {
 
     /// Whether something about the task ends by itself and is waited for, whatever its status.
     fn is_winding_up(&self, task: &TaskState) -> bool {
-        let session =
-            task.session.as_ref().is_some_and(|session| session.teardown && !self.is_paused(task) && !session.hopeless);
-        let worktree = task.status == Status::Merged
-            && !task.worktree.removed
-            && task.worktree.prepared.is_some()
-            && !self.is_paused(task);
+        let ending = task.session.as_ref().and_then(|session| session.ending.as_ref());
+        let session = ending.is_some_and(|ending| !self.is_paused(task) && !ending.hopeless);
+        let worktree = task.status == Status::Merged && task.worktree.is_there() && !self.is_paused(task);
         session || worktree || task.healing.unanswered.is_some()
     }
 }

@@ -10,7 +10,7 @@ use crate::journal::record::{Record, StatusRecord};
 use crate::plan::spec::{Plan, TaskSpec};
 use crate::plan::status::Status;
 use crate::ports::{LeftTip, PullSpec, PullState, PushSpec, RemoveSpec, SyncSource};
-use crate::state::TaskState;
+use crate::state::{TaskState, Worktree};
 
 use super::outlook::Outlook;
 
@@ -50,13 +50,13 @@ impl Orchestrator {
     /// Goes on with verified work after a person helped, unless that person committed something to be verified first.
     pub(super) fn go_on(&self, pass: &Pass<'_>, spec: &TaskSpec, task: &TaskState) -> Next {
         let id = &spec.id;
-        if task.worktree.prepared.is_some() && !task.worktree.removed && !self.eyes.looked_for_fix(id) {
+        if task.worktree.is_there() && !self.eyes.looked_for_fix(id) {
             return self.look_at_work(pass, id);
         }
         let open = task.publication.pull.as_ref().is_some_and(|pull| pull.state == PullState::Open);
         let to = if open { Status::PrOpen } else { Status::Running };
         Next::record(Record::Status(StatusRecord {
-            sha: task.publication.unpublished.clone(),
+            sha: task.publication.unpublished.as_ref().map(|it| it.sha.clone()),
             ..StatusRecord::new(Status::Error, to)
         }))
     }
@@ -106,25 +106,19 @@ impl Orchestrator {
 
     /// The worktree of a merged task goes; what is uncommitted in it is saved first.
     pub(super) fn clear_away(&self, spec: &TaskSpec, task: &TaskState) -> Next {
-        if task.worktree.removed || task.worktree.prepared.is_none() {
-            return Next::Nothing;
+        let (id, worktree) = (spec.id.clone(), self.worktree(&spec.id));
+        let remove = |task, worktree, discard| {
+            let branch = spec.branch.clone();
+            Next::effect(Effect::Remove(RemoveSpec { task, worktree, branch, discard, delete_branch: !discard }))
+        };
+        match &task.worktree {
+            Worktree::NotMade | Worktree::Removed(_) => Next::Nothing,
+            Worktree::Leftovers { saved: false, .. } => {
+                Next::effect(Effect::Save { task: id, attempt: task.attempt.number, worktree, partial: false })
+            }
+            Worktree::Leftovers { saved: true, .. } => remove(id, worktree, true),
+            Worktree::Ready(_) => remove(id, worktree, false),
         }
-        let worktree = self.worktree(&spec.id);
-        if task.worktree.leftovers && !task.worktree.leftovers_saved {
-            return Next::effect(Effect::Save {
-                task: spec.id.clone(),
-                attempt: task.attempt.number,
-                worktree,
-                partial: false,
-            });
-        }
-        Next::effect(Effect::Remove(RemoveSpec {
-            task: spec.id.clone(),
-            worktree,
-            branch: spec.branch.clone(),
-            discard: task.worktree.leftovers,
-            delete_branch: !task.worktree.leftovers,
-        }))
     }
 
     /// Tells people, once each, of phases that are done, of tasks that need them and of the end.

@@ -90,9 +90,8 @@ impl Orchestrator {
     fn session_deadlines(&self, soonest: &mut Soonest, state: &TaskState, session: &Session, now: &Now) {
         let limits = &self.config.limits;
         let paused = self.is_paused(state);
-        if let (true, Some(asked)) = (session.teardown && session.end_at.is_none(), session.asked_at)
-            && !paused
-            && !session.hopeless
+        if let Some(ending) = session.ending.as_ref().filter(|it| it.not_before.is_none() && !it.hopeless && !paused)
+            && let Some(asked) = ending.asked_at
         {
             soonest.begun(left(limits.ask_grace, asked, now), "kill");
         }

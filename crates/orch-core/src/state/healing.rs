@@ -83,7 +83,7 @@ impl TaskState {
         // An agent is left to the person who is called; a verify command is of no use to anyone.
         let ends_session = ends_session || signal == Signal::VerifyTimedOut;
         if let Some(session) = self.session.as_mut().filter(|_| ends_session) {
-            session.teardown = true;
+            session.end();
         }
         match remedy {
             Remedy::Answer { input } => {
@@ -145,10 +145,9 @@ impl TaskState {
                 self.todo = None;
             }
             Remedy::Wait { at } => {
-                self.waits.delays += 1;
                 self.delay(verdict.as_ref(), reason, *at, when);
-                match self.session.as_mut().filter(|session| session.teardown) {
-                    Some(session) => session.end_at = Some(*at),
+                match self.session.as_mut().and_then(|session| session.ending.as_mut()) {
+                    Some(ending) => ending.not_before = Some(*at),
                     None => self.waits.not_before = Some(*at),
                 }
             }
@@ -161,8 +160,8 @@ impl TaskState {
                 // What cannot be saved or ended now is not tried again before a person says so.
                 let rule = verdict.as_ref().map(|verdict| verdict.rule.as_str());
                 let stays = signal == Signal::Delayed && matches!(rule, Some("save" | "end"));
-                self.each_session(|session| session.hopeless |= stays);
-                if self.session.as_ref().is_none_or(|session| session.teardown) {
+                self.while_ending(|ending| ending.hopeless |= stays);
+                if self.session.as_ref().is_none_or(|session| session.ending.is_some()) {
                     self.healing.lesson = verdict.or(self.healing.lesson.take());
                     self.todo = Some(Todo::EndAttempt);
                 }
@@ -173,8 +172,9 @@ impl TaskState {
     /// Notes what is waited for: the same as before, for longer, or something new.
     fn delay(&mut self, verdict: Option<&Verdict>, reason: &str, until: Timestamp, now: Timestamp) {
         let what = verdict.map_or_else(String::new, |verdict| verdict.rule.clone());
-        let since = self.waits.delayed.as_ref().filter(|delay| delay.what == what).map_or(now, |delay| delay.since);
-        self.waits.delayed = Some(Delay { what, why: reason.to_owned(), since, until });
+        let since = self.waits.delay.as_ref().filter(|delay| delay.what == what).map_or(now, |delay| delay.since);
+        let times = self.waits.delays() + 1;
+        self.waits.delay = Some(Delay { what, why: reason.to_owned(), times, since, until });
     }
 
     fn will_type(&mut self, verdict: Option<&Verdict>, input: &SessionInput) {

@@ -1,6 +1,6 @@
 //! What the outcome of an effect changes of its task.
 
-use super::{Setback, TaskState};
+use super::{Session, Setback, TaskState, Worktree};
 use crate::base::id::{Sha, TaskId};
 use crate::base::text::one_line;
 use crate::base::time::AwakeMs;
@@ -30,11 +30,11 @@ impl TaskState {
         match (effect, outcome) {
             (Effect::Prepare(spec), Outcome::Prepared(prepared)) => {
                 // A worktree that was made anew holds what its branch holds.
-                if self.worktree.prepared.as_ref().is_none_or(|before| before.start != prepared.start) {
+                if self.worktree.prepared().is_none_or(|before| before.start != prepared.start) {
                     self.work.contains = spec.predecessors.iter().map(|p| (p.task.clone(), p.sha.clone())).collect();
                 }
-                self.worktree.prepared = Some(prepared.clone());
-                (self.worktree.removed, self.retries.start_conflicts) = (false, 0);
+                self.worktree = Worktree::Ready(prepared.clone());
+                self.retries.start_conflicts = 0;
                 if self.is_published() {
                     return;
                 }
@@ -56,9 +56,9 @@ impl TaskState {
                 self.each_session(|session| session.typed_at = Some(awake));
                 self.not_typed();
             }
-            (Effect::End { mode: EndMode::Ask, .. }, _) => self.each_session(|session| session.asked_at = Some(awake)),
+            (Effect::End { mode: EndMode::Ask, .. }, _) => self.while_ending(|ending| ending.asked_at = Some(awake)),
             (Effect::End { mode: EndMode::Kill, .. }, Outcome::Ended(true)) => {
-                self.each_session(|session| session.gone = true);
+                self.while_ending(|ending| ending.gone = true);
             }
             (Effect::End { mode: EndMode::Kill, .. }, Outcome::Ended(false)) => {
                 let failure = Failure::new(FailureKind::NeedsPerson, "its processes could not be proved gone");
@@ -72,8 +72,8 @@ impl TaskState {
                 let missing =
                     saved.as_ref().map(|saved| saved.missing.join(", ")).filter(|missing| !missing.is_empty());
                 self.not_saved(missing);
-                self.worktree.leftovers_saved = self.worktree.leftovers;
-                self.each_session(|session| session.saved = true);
+                self.worktree.note_saved();
+                self.while_ending(|ending| ending.saved = true);
             }
             (Effect::Commit(_), _) => {
                 self.attempt.committed += 1;
@@ -111,7 +111,7 @@ impl TaskState {
             (Effect::OpenPull(_) | Effect::UpdatePull { .. }, Outcome::Pull(pull)) => {
                 self.publication.pull = Some(pull.clone());
             }
-            (Effect::Remove(_), _) => self.worktree.removed = true,
+            (Effect::Remove(_), _) => self.worktree.remove(),
             _ => {}
         }
     }
@@ -120,10 +120,12 @@ impl TaskState {
         let kind = failure.kind;
         if matches!(effect, Effect::Save { .. }) && self.is_saved_enough(kind) {
             self.not_saved(Some(failure.message.clone()).filter(|_| kind != FailureKind::Missing));
-            return self.each_session(|session| session.saved = true);
+            return self.while_ending(|ending| ending.saved = true);
         }
         // A new worktree is made before anything else is done there.
-        self.worktree.removed |= kind == FailureKind::Missing && matches!(effect, Effect::Commit(_) | Effect::Sync(_));
+        if kind == FailureKind::Missing && matches!(effect, Effect::Commit(_) | Effect::Sync(_)) {
+            self.worktree.remove();
+        }
         let passes = matches!(kind, FailureKind::Unavailable | FailureKind::Busy);
         if let Effect::Push(spec) = effect {
             self.publication.left = self.rewritten(spec, failure);
@@ -141,19 +143,20 @@ impl TaskState {
         }
         match effect {
             // What cannot be saved is left where it is, to `cleanup`.
-            Effect::Save { .. } if self.status == Status::Merged => self.worktree.removed = true,
+            Effect::Save { .. } if self.status == Status::Merged => self.worktree.remove(),
             Effect::End { .. } | Effect::Save { .. } if !passes => {
-                self.each_session(|session| session.hopeless = true);
+                self.while_ending(|ending| ending.hopeless = true);
             }
             // The process may live all the same: it is ended before another one begins.
             Effect::Launch { purpose, resume, .. } => {
                 self.then(Todo::Launch { purpose: *purpose, resume: *resume });
-                self.each_session(|session| (session.teardown, session.force) = (true, true));
+                self.each_session(|session| session.end().force = true);
             }
             Effect::Input { expected: Some(_), .. } => self.not_typed(),
             Effect::Forget { .. } if !passes => self.session = None,
             // Once saved, a worktree that still cannot be removed is left to `cleanup`.
-            Effect::Remove(spec) => (self.worktree.leftovers, self.worktree.removed) = (true, spec.discard),
+            Effect::Remove(spec) if spec.discard => self.worktree.remove(),
+            Effect::Remove(_) => self.worktree.keep_leftovers(),
             _ => {}
         }
     }
@@ -161,7 +164,7 @@ impl TaskState {
     /// Whether its agent is ended although its work could not be saved: there is no worktree any more, or a person
     /// said so.
     fn is_saved_enough(&self, kind: FailureKind) -> bool {
-        let by_hand = self.session.as_ref().is_some_and(|session| session.by_hand);
+        let by_hand = self.session.as_ref().is_some_and(Session::ends_by_hand);
         self.status != Status::Merged && (kind == FailureKind::Missing || by_hand)
     }
 
@@ -179,8 +182,8 @@ impl TaskState {
 
     /// What was waited for is there: the waiting ends, unless it was for something else.
     fn end_delays(&mut self, effect: &Effect) {
-        if self.waits.delayed.as_ref().is_none_or(|delay| delay.what == effect.name()) {
-            (self.waits.delays, self.waits.delayed) = (0, None);
+        if self.waits.delay.as_ref().is_none_or(|delay| delay.what == effect.name()) {
+            self.waits.delay = None;
         }
     }
 

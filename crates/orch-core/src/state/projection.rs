@@ -139,7 +139,7 @@ impl TaskState {
     pub fn project(&self, id: &TaskId, layout: &Layout, executor: ExecutorKind) -> ProjectedTask {
         let session = self.session.as_ref().and_then(|session| session.launched.as_ref());
         let session = session.map(|launched| launched.session.clone());
-        let worktree = self.worktree.prepared.is_some() && !self.worktree.removed;
+        let worktree = self.worktree.is_there();
         ProjectedTask {
             status: self.status,
             worktree: worktree.then(|| layout.worktree(id).into_string()),

@@ -21,20 +21,8 @@ pub struct Session {
     pub launched: Option<Launched>,
     /// How it ended, once judged.
     pub ended: Option<ExitStatus>,
-    /// It is to be taken down.
-    pub teardown: bool,
-    /// Its uncommitted work is saved.
-    pub saved: bool,
-    /// Awake time at which it was asked to end.
-    pub asked_at: Option<AwakeMs>,
-    /// Its processes are proved gone.
-    pub gone: bool,
-    /// A person's word ends it, which no pause holds up.
-    pub by_hand: bool,
-    /// A person wants no grace.
-    pub force: bool,
-    /// It could not be taken down: a person must look.
-    pub hopeless: bool,
+    /// It is to be taken down, and how far that got.
+    pub ending: Option<Ending>,
     /// Marks of life.
     pub marks: Marks,
     /// It was suspected in this silence.
@@ -45,18 +33,35 @@ pub struct Session {
     pub typed_at: Option<AwakeMs>,
     /// The screen that this input answered, once it was typed.
     pub answered: Option<Fingerprint>,
-    /// Ending it failed and is tried again at this time.
-    pub end_at: Option<Timestamp>,
     /// Awake time of the last input by a person.
     pub person_at: Option<AwakeMs>,
     /// A prompt that is to be pasted and is not confirmed yet.
     pub delivery: Option<Delivery>,
 }
 
+/// The end of a session: save, ask, kill, prove, forget.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ending {
+    /// A person's word ends it, which no pause holds up.
+    pub by_hand: bool,
+    /// It gets no grace.
+    pub force: bool,
+    /// Its uncommitted work is saved.
+    pub saved: bool,
+    /// Awake time at which it was asked to end.
+    pub asked_at: Option<AwakeMs>,
+    /// Ending it failed and is tried again at this time.
+    pub not_before: Option<Timestamp>,
+    /// It could not be taken down: a person must look.
+    pub hopeless: bool,
+    /// Its processes are proved gone.
+    pub gone: bool,
+}
+
 impl Session {
     /// Whether it is started, not ended and not to be taken down.
     pub fn is_live(&self) -> bool {
-        self.launched.is_some() && self.ended.is_none() && !self.teardown
+        self.launched.is_some() && self.ended.is_none() && self.ending.is_none()
     }
 
     pub(crate) fn treatment(&self) -> Treatment {
@@ -67,6 +72,11 @@ impl Session {
             answered: self.answered,
             entered: self.delivery.is_some_and(|delivery| delivery.entered_at().is_some()),
         }
+    }
+
+    /// Whether a person's word ends it.
+    pub(crate) fn ends_by_hand(&self) -> bool {
+        self.ending.as_ref().is_some_and(|ending| ending.by_hand)
     }
 
     /// The process recorded at launch.
@@ -83,21 +93,26 @@ impl Session {
             launched_at: awake,
             launched: None,
             ended: None,
-            teardown: false,
-            saved: false,
-            asked_at: None,
-            gone: false,
-            by_hand: false,
-            force: false,
-            hopeless: false,
+            ending: None,
             marks: Marks { launch, activity: 0, changed_at: awake, screen: None, head: None },
             suspected: false,
             pokes: 0,
             typed_at: None,
             answered: None,
-            end_at: None,
             person_at: None,
             delivery: None,
+        }
+    }
+
+    /// It is to be taken down.
+    pub(super) fn end(&mut self) -> &mut Ending {
+        self.ending.get_or_insert_default()
+    }
+
+    /// Changes how far its end got, if it is to end at all.
+    pub(super) fn while_ending(&mut self, change: impl FnOnce(&mut Ending)) {
+        if let Some(ending) = &mut self.ending {
+            change(ending);
         }
     }
 
@@ -107,7 +122,7 @@ impl Session {
         self.marks.changed_at = awake;
         self.suspected = false;
         self.pokes = 0;
-        self.asked_at = self.asked_at.map(|_| awake);
+        self.while_ending(|ending| ending.asked_at = ending.asked_at.map(|_| awake));
         self.typed_at = None;
         self.person_at = None;
         self.rebase_delivery(awake);

@@ -1,6 +1,9 @@
 //! One task, as remembered, and what the records about it change.
 
-use super::{Attempt, Conversation, Delivery, Healing, Publication, Retries, Session, Typing, Waits, Work, Worktree};
+use super::{
+    Attempt, Conversation, Delivery, Ending, Healing, Publication, Retries, Session, Typing, Unpublished, Waits, Work,
+    Worktree,
+};
 use crate::base::id::{EffectId, Sha};
 use crate::base::time::{AwakeMs, Millis, Timestamp};
 use crate::heal::Signal;
@@ -77,7 +80,6 @@ impl TaskState {
         self.skipped = imported.skipped;
         self.paused = imported.paused;
         self.publication.in_base = imported.status == Status::Merged;
-        self.worktree.removed = imported.status == Status::Merged;
         if !matches!(imported.status, Status::Pending | Status::Blocked | Status::Merged) {
             self.todo = Some(Todo::Prepare);
         }
@@ -113,9 +115,8 @@ impl TaskState {
         self.times.changed_at = Some(at);
         if let Some(attempt) = change.attempt {
             if attempt > self.attempt.number {
-                (self.attempt.asked_to_commit, self.attempt.committed) = (false, 0);
-                (self.attempt.relaunches, self.attempt.launches, self.waits.delays, self.waits.delayed) =
-                    (0, 0, 0, None);
+                self.attempt = Attempt::default();
+                self.waits.delay = None;
                 self.conversation.answered = None;
                 self.times.started_at.get_or_insert(at);
             }
@@ -141,7 +142,7 @@ impl TaskState {
                 self.waits.not_before = None;
                 self.todo = change.todo.or(self.todo);
                 self.work.verified = change.sha.clone().or(self.work.verified.take());
-                (self.publication.unpublished, self.publication.publish_again) = (None, false);
+                self.publication.unpublished = None;
                 self.times.last_progress = Some(at);
                 self.each_session(Session::is_awake);
             }
@@ -150,7 +151,8 @@ impl TaskState {
                 self.todo = None;
                 self.healing.trouble = None;
                 self.work.verifying = None;
-                self.publication.unpublished = self.work.verified.take().filter(|_| self.is_unpublishable());
+                let unpublished = self.work.verified.take().filter(|_| self.is_unpublishable());
+                self.publication.unpublished = unpublished.map(|sha| Unpublished { sha, again: false });
                 self.waits.not_before = change.retry_at;
             }
             Status::Complete => {
@@ -166,7 +168,7 @@ impl TaskState {
             }
             Status::PrOpen => {
                 self.work.verified = change.sha.clone().or(self.work.verified.take());
-                (self.publication.unpublished, self.publication.publish_again) = (None, false);
+                self.publication.unpublished = None;
                 self.note_verified();
                 self.needs_human = false;
                 if let Some(pull) = &mut self.publication.pull {
@@ -196,9 +198,9 @@ impl TaskState {
         }
         if let (Some(exit), Some(session)) = (evidence.exit, &mut self.session) {
             session.ended = Some(exit);
-            session.teardown = true;
+            let ending = session.end();
             // Seen clean after its end there is nothing to save, but for commits that are on no branch of the task.
-            session.saved |= evidence.head.is_some() && evidence.dirt.is_none() && verdict.rule != WRONG_BRANCH;
+            ending.saved |= evidence.head.is_some() && evidence.dirt.is_none() && verdict.rule != WRONG_BRANCH;
         }
         if let Some(pull) = &evidence.pull {
             self.publication.pull = Some(pull.clone());
@@ -210,12 +212,15 @@ impl TaskState {
             self.work.nested = evidence.dirt.as_ref().map(|dirt| dirt.nested.clone()).unwrap_or_default();
         }
         // A new worktree is made before anything else is done there.
-        self.worktree.removed |= verdict.case.signal == Signal::WorktreeLost;
+        if verdict.case.signal == Signal::WorktreeLost {
+            self.worktree.remove();
+        }
         if self.todo == Some(Todo::Judge) {
             self.todo = None;
         }
         (self.conversation.typing, self.healing.setback) = (None, None);
-        (self.retries.by_person, self.publication.publish_again) = (false, false);
+        self.retries.by_person = false;
+        self.publication.go_on(false);
         self.healing.unanswered = Some(verdict.clone());
     }
 
@@ -223,6 +228,10 @@ impl TaskState {
     pub(super) fn unseen_for(&mut self, span: Millis) {
         self.healing.trouble = self.healing.trouble.map(|since| since + span);
         self.each_session(|session| session.unseen_for(span));
+    }
+
+    pub(super) fn while_ending(&mut self, change: impl FnOnce(&mut Ending)) {
+        self.each_session(|session| session.while_ending(change));
     }
 
     pub(super) fn each_session(&mut self, change: impl FnOnce(&mut Session)) {
@@ -266,23 +275,21 @@ impl TaskState {
                 self.end_by_hand(entry.timestamp);
             }
             UserVerb::Retry => {
-                (self.retries.failures, self.retries.feedback_rounds, self.attempt.relaunches, self.waits.delays) =
-                    (0, 0, 0, 0);
-                self.waits.delayed = None;
+                self.retries = Retries { by_person: self.worktree.prepared().is_some(), ..Retries::default() };
+                (self.attempt.relaunches, self.waits.delay) = (0, None);
                 (self.needs_human, self.skipped) = (false, false);
                 self.reason = Some("a person asked for another attempt".to_owned());
-                (self.healing.unanswered, self.healing.setback, self.retries.start_conflicts) = (None, None, 0);
-                self.each_session(|session| session.hopeless = false);
-                self.retries.by_person = self.worktree.prepared.is_some();
-                self.publication.publish_again = self.publication.unpublished.is_some();
+                (self.healing.unanswered, self.healing.setback) = (None, None);
+                self.while_ending(|ending| ending.hopeless = false);
+                self.publication.go_on(true);
                 self.waits.not_before = Some(entry.timestamp);
                 if self.status.is_open() {
                     self.end_by_hand(entry.timestamp);
                 }
             }
             UserVerb::Publish => {
-                (self.needs_human, self.publication.publish_again, self.waits.delays) = (false, true, 0);
-                self.waits.delayed = None;
+                (self.needs_human, self.waits.delay) = (false, None);
+                self.publication.go_on(true);
                 self.reason = Some("a person said to go on".to_owned());
                 self.waits.not_before = None;
             }
@@ -340,7 +347,7 @@ impl TaskState {
                 self.healing.trouble = self.healing.trouble.map(|_| awake);
                 self.each_session(|session| session.typed_at = Some(awake));
             }
-            Effect::End { .. } => self.each_session(|session| session.end_at = None),
+            Effect::End { .. } => self.while_ending(|ending| ending.not_before = None),
             Effect::Push(spec) => _ = self.publication.offered.insert(spec.sha.clone()),
             _ => {}
         }
@@ -359,8 +366,10 @@ impl TaskState {
         self.todo = Some(Todo::EndAttempt);
         self.waits.not_before = Some(at);
         self.each_session(|session| {
-            session.force |= session.teardown;
-            (session.teardown, session.by_hand, session.hopeless) = (true, true, false);
+            let force = session.ending.is_some();
+            let ending = session.end();
+            ending.force |= force;
+            (ending.by_hand, ending.hopeless) = (true, false);
         });
     }
 }

@@ -12,10 +12,15 @@ pub struct Waits {
     pub on: Vec<TaskId>,
     /// What is down that it waits for, without a slot.
     pub parked: Option<String>,
-    /// Delays in a row: what is outside could not be reached.
-    pub delays: u32,
-    /// What it is tried again for, later and later.
-    pub delayed: Option<Delay>,
+    /// What could not be had and is tried again for, later and later.
+    pub delay: Option<Delay>,
+}
+
+impl Waits {
+    /// How often in a row something outside was not to be had.
+    pub(crate) fn delays(&self) -> u32 {
+        self.delay.as_ref().map_or(0, |delay| delay.times)
+    }
 }
 
 /// Something outside that was not to be had, and is tried again.
@@ -25,6 +30,8 @@ pub struct Delay {
     pub what: String,
     /// What was decided about it, and why.
     pub why: String,
+    /// How often in a row something was not to be had, this or before it another thing.
+    pub times: u32,
     /// When it failed first.
     pub since: Timestamp,
     /// When it is tried again.

@@ -7,15 +7,61 @@ use crate::ports::{Commit, Nested, Prepared, Pull};
 
 /// The directory that a task is worked on in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Worktree {
-    /// Its worktree.
-    pub prepared: Option<Prepared>,
-    /// The worktree was removed.
-    pub removed: bool,
-    /// The worktree of the merged task holds leftovers: they are saved, then it is removed.
-    pub leftovers: bool,
-    /// Those leftovers are saved.
-    pub leftovers_saved: bool,
+pub enum Worktree {
+    /// It was never made.
+    #[default]
+    NotMade,
+    /// It is there.
+    Ready(Prepared),
+    /// It could not be removed for what lies in it: that is saved, then it is removed.
+    Leftovers {
+        /// As it was made.
+        prepared: Prepared,
+        /// What lies in it is saved.
+        saved: bool,
+    },
+    /// It is gone, or left to `cleanup`; as it was made last.
+    Removed(Prepared),
+}
+
+impl Worktree {
+    /// As it was made last, whether it is still there or not.
+    pub fn prepared(&self) -> Option<&Prepared> {
+        match self {
+            Self::NotMade => None,
+            Self::Ready(prepared) | Self::Leftovers { prepared, .. } | Self::Removed(prepared) => Some(prepared),
+        }
+    }
+
+    /// Whether it is there.
+    pub fn is_there(&self) -> bool {
+        matches!(self, Self::Ready(_) | Self::Leftovers { .. })
+    }
+
+    /// It is gone, or nothing more is done about it.
+    pub(super) fn remove(&mut self) {
+        *self = match std::mem::take(self) {
+            Self::NotMade => Self::NotMade,
+            Self::Ready(prepared) | Self::Leftovers { prepared, .. } | Self::Removed(prepared) => {
+                Self::Removed(prepared)
+            }
+        };
+    }
+
+    /// It could not be removed.
+    pub(super) fn keep_leftovers(&mut self) {
+        *self = match std::mem::take(self) {
+            Self::Ready(prepared) => Self::Leftovers { prepared, saved: false },
+            other => other,
+        };
+    }
+
+    /// What lies in it is saved.
+    pub(super) fn note_saved(&mut self) {
+        if let Self::Leftovers { saved, .. } = self {
+            *saved = true;
+        }
+    }
 }
 
 /// What the branch and the worktree of a task hold, as last judged.
@@ -46,10 +92,8 @@ pub struct Work {
 /// How far verified work got on its way to the base.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Publication {
-    /// The commit that was verified when publishing it came to need a person: it wants no agent.
-    pub unpublished: Option<Sha>,
-    /// A person said to go on with that.
-    pub publish_again: bool,
+    /// What was verified when publishing it came to need a person: it wants no agent.
+    pub unpublished: Option<Unpublished>,
     /// The commit that the remote has.
     pub pushed: Option<Sha>,
     /// Every commit that was to be pushed: its tip at the remote is one of these, or somebody else's.
@@ -63,4 +107,26 @@ pub struct Publication {
     pub heeded: BTreeSet<String>,
     /// Its work was seen in the base.
     pub in_base: bool,
+}
+
+impl Publication {
+    /// Whether a person said to go on with what could not be published.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.unpublished.as_ref().is_some_and(|it| it.again)
+    }
+
+    pub(super) fn go_on(&mut self, again: bool) {
+        if let Some(it) = &mut self.unpublished {
+            it.again = again;
+        }
+    }
+}
+
+/// Verified work whose publication came to need a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpublished {
+    /// The commit.
+    pub sha: Sha,
+    /// A person said to go on.
+    pub again: bool,
 }

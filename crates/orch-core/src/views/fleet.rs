@@ -198,7 +198,7 @@ impl TaskView {
             agent: plan.agent_of(spec).to_owned(),
             session: launched.map(|launched| launched.session.clone()),
             branch: spec.branch.clone(),
-            worktree: (task.worktree.prepared.is_some() && !task.worktree.removed).then(|| layout.worktree(&spec.id)),
+            worktree: task.worktree.is_there().then(|| layout.worktree(&spec.id)),
             pr_number: task.publication.pull.as_ref().map(|pull| pull.number),
             needs_human: task.needs_human,
             reason: task.reason.clone(),

@@ -102,7 +102,7 @@ fn with_force_agents_end_and_their_work_is_saved_first() {
     assert_eq!(fleet.world.repository().show(&saved, "draft").as_deref(), Some("half"));
     assert_eq!((kept(&cleared).len(), fleet.sessions()), (0, 0), "{cleared:?}");
     let busy = &fleet.state.tasks[&TaskId::parse("busy").expect("a task id")];
-    assert!(busy.session.is_none() && busy.worktree.removed && busy.needs_human, "{busy:?}");
+    assert!(busy.session.is_none() && !busy.worktree.is_there() && busy.needs_human, "{busy:?}");
     assert_eq!((busy.status, busy.reason.as_deref()), (Status::Error, Some("killed by a person")));
 }
 

@@ -865,7 +865,7 @@ fn what_lies_in_a_merged_worktree_is_saved() {
         story.state.tasks.values().flat_map(|task| task.work.saved.clone()).collect::<Vec<_>>(),
         ["refs/orch/saved/t1/1"]
     );
-    assert!(story.state.tasks.values().all(|task| task.worktree.removed));
+    assert!(story.state.tasks.values().all(|task| !task.worktree.is_there()));
 }
 
 fn more_is_added_later() -> Scenario {
