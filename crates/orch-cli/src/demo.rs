@@ -6,14 +6,14 @@ use std::os::unix::fs::PermissionsExt;
 use camino::{Utf8Path, Utf8PathBuf};
 use orch_core::base::TaskId;
 use orch_core::journal::Entry;
-use orch_core::plan::ExecutorKind;
+use orch_core::plan::{ExecutorKind, Status};
 use orch_core::state::State;
 use orch_core::views::beside;
-use orch_runtime::{Ending, Mode, Workdir, replace_file};
+use orch_fleet::{Ending, Fleet, Workdir};
+use orch_runtime::replace_file;
 
 use crate::failure::{Exit, Failure};
 use crate::run::{Progress, interrupted};
-use crate::world::{Fleet, Wishes};
 
 /// See it work: eight tasks, agents that fail in every way, all of it healed and merged; offline
 ///
@@ -61,14 +61,14 @@ impl Demo {
 }
 
 async fn drive(workdir: Workdir, executor: Option<ExecutorKind>, quiet: bool) -> Result<(Exit, Ending), Failure> {
-    let wishes = Wishes { until: Some(orch_core::plan::Status::Merged), max_parallel: None, executor };
-    let fleet = Fleet::open(workdir, wishes).await?;
+    let fleet = Fleet::builder(workdir).until(Status::Merged);
+    let fleet = if let Some(kind) = executor { fleet.executor(kind) } else { fleet }.open().await?;
     let place = fleet.place().clone();
     let mut progress = Progress::new(quiet);
-    let driven = fleet.drive(Mode::Run, Vec::new(), &mut progress, interrupted()).await;
+    let driven = fleet.run(&mut progress, interrupted()).await;
     // Interrupted or not, no agent of a demo outlives it.
     place.end_everything().await?;
-    let (ending, _) = driven?;
+    let ending = driven?;
     Ok((progress.end(ending), ending))
 }
 
@@ -117,7 +117,7 @@ fn show(workdir: &Workdir, ending: Ending, json: bool) -> Result<(), Failure> {
         }));
     }
     lines.push(String::new());
-    let merged = state.tasks.values().filter(|task| task.status == orch_core::plan::Status::Merged).count();
+    let merged = state.tasks.values().filter(|task| task.status == Status::Merged).count();
     let attempts: u32 = state.tasks.values().map(|task| task.attempt.number.0).sum();
     lines.push(format!(
         "{merged} of {} tasks merged, {attempts} attempts, at most {} at once{}",

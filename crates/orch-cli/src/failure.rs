@@ -7,10 +7,15 @@ use camino::{Utf8Path, Utf8PathBuf};
 use orch_core::base::{IdError, TaskId, escape_line};
 use orch_core::plan::{Cycle, Problem};
 use orch_core::ports::{ExecutorError, ForgeError, VcsError};
+use orch_fleet::FleetError;
 use orch_runtime::{
     ClearError, ControlError, ControlRefusal, DriveError, FileError, JournalError, LockError, NotifyError,
     SettingsError, WorkdirError,
 };
+
+/// How a person lets hooks run.
+pub(crate) const HOOKS: &str =
+    "`[git] hooks = true` in orch.toml has the repository's own hooks run on commit and push, without tokens";
 
 /// How a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +59,8 @@ pub(crate) enum Failure {
     /// Whoever read our output went away.
     #[error("nobody reads the output")]
     NobodyReads,
+    #[error(transparent)]
+    Fleet(FleetError),
     #[error(transparent)]
     Workdir(#[from] WorkdirError),
     #[error(transparent)]
@@ -118,6 +125,7 @@ impl Failure {
             Self::Manifest { .. } => (Exit::Input, Some("`orch schema` says what a manifest may hold".to_owned())),
             Self::UnknownTask { known, .. } => (Exit::Input, Some(known_text(known))),
             Self::NobodyReads => (Exit::Done, None),
+            Self::Fleet(error) => of_fleet(error),
             Self::Workdir(error) => of_workdir(error),
             Self::Settings(_) => {
                 (Exit::Input, Some("nothing was changed; correct the settings and try again".to_owned()))
@@ -137,6 +145,63 @@ impl Failure {
             Self::Cycle(_) => (Exit::Input, Some("take one of the edges out: `orch graph` draws them".to_owned())),
         }
     }
+}
+
+/// What has a kind of its own here is that kind.
+impl From<FleetError> for Failure {
+    fn from(error: FleetError) -> Self {
+        match error {
+            FleetError::Manifest { path, problems } => Self::Manifest { path, problems },
+            FleetError::Workdir(error) => Self::Workdir(error),
+            FleetError::Settings(error) => Self::Settings(error),
+            FleetError::Journal(error) => Self::Journal(error),
+            FleetError::File(error) => Self::File(error),
+            FleetError::Lock(error) => Self::Lock(error),
+            FleetError::Control(error) => Self::Control(error),
+            FleetError::Drive(error) => Self::Drive(error),
+            FleetError::Clear(error) => Self::Clear(error),
+            FleetError::Vcs(error) => Self::Vcs(error),
+            FleetError::Forge(error) => Self::Forge(error),
+            FleetError::Executor(error) => Self::Executor(error),
+            FleetError::Cycle(error) => Self::Cycle(error),
+            FleetError::NoManifest { .. }
+            | FleetError::NoProfile { .. }
+            | FleetError::ResumesUnknown { .. }
+            | FleetError::Answers { .. }
+            | FleetError::Edit { .. }
+            | FleetError::ExecutorBusy { .. }
+            | FleetError::NoRepository { .. }
+            | FleetError::NoForge { .. }
+            | FleetError::RemoteElsewhere { .. }
+            | FleetError::HookNotRun { .. }
+            | FleetError::NoSession { .. }
+            | FleetError::NotAdded { .. } => Self::Fleet(error),
+        }
+    }
+}
+
+fn of_fleet(error: &FleetError) -> (Exit, Option<String>) {
+    let help = match error {
+        FleetError::NoManifest { .. } => "`orch init` makes a workdir, `orch schema` says what goes in".to_owned(),
+        FleetError::ResumesUnknown { .. } => {
+            "add {session_id} to the command too, for agents that take a conversation's id, or leave it out of resume"
+                .to_owned()
+        }
+        FleetError::Edit { .. } => {
+            "undo it; or remove the file's \"journal\" key to have all state fields written anew".to_owned()
+        }
+        FleetError::ExecutorBusy { busy } => format!(
+            "go on there until they have ended, or end them: `orch kill --all`; then \"executor\" may be another than {busy}"
+        ),
+        FleetError::NoRepository { .. } => "or use `orch init`".to_owned(),
+        FleetError::RemoteElsewhere { remote, .. } => {
+            format!("`orch init --repo PATH`, or point the remote {remote} at a path")
+        }
+        FleetError::HookNotRun { .. } => HOOKS.to_owned(),
+        FleetError::NoSession { task } => format!("`orch status {task}` says where it stands"),
+        _ => return (Exit::Input, None),
+    };
+    (Exit::Input, Some(help))
 }
 
 fn of_workdir(error: &WorkdirError) -> (Exit, Option<String>) {

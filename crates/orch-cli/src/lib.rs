@@ -1,8 +1,8 @@
 //! The command line of `orch`: arguments to settings to runtime, and the only crate that prints.
 //!
 //! A verb is one file: a struct of arguments whose doc comment is its help, and a `run` that returns how the
-//! command ends. Verbs hold no logic that a TUI or a server would need again; that lives in `orch-core` and
-//! `orch-runtime`.
+//! command ends. Verbs hold no logic that a TUI or a server would need again; that lives in `orch-core`,
+//! `orch-fleet` and `orch-runtime`.
 
 #![expect(clippy::print_stderr, reason = "this is the crate that prints")]
 
@@ -10,7 +10,6 @@ mod args;
 mod demo;
 mod failure;
 mod output;
-mod place;
 mod reading;
 mod run;
 mod sessions;
@@ -21,7 +20,6 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 mod verbs;
-mod world;
 
 use std::process::ExitCode;
 

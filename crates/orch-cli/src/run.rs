@@ -6,15 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 
 use orch_core::base::{TaskId, Timestamp};
-use orch_core::engine::{Input, Orchestrator};
+use orch_core::engine::Orchestrator;
 use orch_core::heal::Remedy;
-use orch_core::journal::{Entry, Record, UserVerb};
+use orch_core::journal::{Entry, Record};
 use orch_core::plan::{ExecutorKind, Status};
 use orch_core::views::LiveView;
-use orch_runtime::{Answer, Ending, Mode, Observer, Request, Workdir, ask, holder};
+use orch_fleet::{Answer, Ending, Fleet, FleetBuilder, Observer, PATIENCE, Request, Workdir};
+use orch_runtime::{ask, holder};
 
 use crate::failure::{Exit, Failure};
-use crate::world::{Fleet, Wishes};
 
 /// Drive the tasks until the goal is reached or nothing can happen without a person
 ///
@@ -59,31 +59,42 @@ impl Run {
         if self.detach {
             return self.detach(&workdir).await;
         }
-        let wishes = Wishes { until: self.until, max_parallel: self.max_parallel, executor: self.executor };
-        let fleet = Fleet::open(workdir, wishes).await?;
-        fleet.check_hooks().await?;
+        let fleet = wanted(workdir, self.until, self.max_parallel, self.executor).open().await?;
         let mut progress = Progress::new(quiet);
-        let (ending, _) = fleet.drive(Mode::Run, vec![go_on()], &mut progress, interrupted()).await?;
+        let ending = fleet.run(&mut progress, interrupted()).await?;
         Ok(progress.end(ending))
     }
 }
 
-/// Who runs it by hand has put right what a person was needed for, or will be told again.
-pub(crate) fn go_on() -> Input {
-    Input::User { task: None, verb: UserVerb::Publish }
+/// A fleet as the command line wants it.
+fn wanted(
+    workdir: Workdir,
+    until: Option<Status>,
+    max_parallel: Option<u32>,
+    executor: Option<ExecutorKind>,
+) -> FleetBuilder {
+    let mut fleet = Fleet::builder(workdir);
+    if let Some(goal) = until {
+        fleet = fleet.until(goal);
+    }
+    if let Some(tasks) = max_parallel {
+        fleet = fleet.max_parallel(tasks);
+    }
+    match executor {
+        Some(kind) => fleet.executor(kind),
+        None => fleet,
+    }
 }
 
 impl Tick {
     pub(crate) async fn run(self, workdir: Workdir, quiet: bool) -> Result<Exit, Failure> {
         if let Some(control) = holder(&workdir)?.and_then(|owner| owner.control) {
-            let answer: Answer = ask(&control, &Request::Wake, crate::steer::PATIENCE).await?;
+            let answer: Answer = ask(&control, &Request::Wake, PATIENCE).await?;
             return crate::steer::told(&answer, false);
         }
-        let wishes = Wishes { until: self.until, max_parallel: self.max_parallel, executor: self.executor };
-        let fleet = Fleet::open(workdir, wishes).await?;
-        fleet.check_hooks().await?;
+        let fleet = wanted(workdir, self.until, self.max_parallel, self.executor).open().await?;
         let mut progress = Progress::new(quiet);
-        let (ending, _) = fleet.drive(Mode::Pass, Vec::new(), &mut progress, interrupted()).await?;
+        let ending = fleet.tick(&mut progress, interrupted()).await?;
         Ok(progress.end(ending))
     }
 }

@@ -1,24 +1,15 @@
 //! The verbs that steer: through the running orchestrator when there is one, else by one pass of its own.
 
 use std::io::Read;
-use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use orch_core::base::TaskId;
-use orch_core::engine::Input;
 use orch_core::journal::UserVerb;
-use orch_runtime::{
-    AddError, Answer, ControlError, ControlRefusal, Mode, Request, Workdir, WorkdirLock, add_tasks, ask, holder,
-};
+use orch_core::plan::Status;
+use orch_fleet::{Answer, Fleet, Request, Workdir, ask_running, read_manifest};
 
 use crate::failure::{Exit, Failure};
-use crate::run::{Progress, go_on, interrupted};
-use crate::world::{Fleet, Wishes};
-
-/// How long the running orchestrator may take to answer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-/// How often it is looked whether an orchestrator that leaves has left.
-const LEAVING: Duration = Duration::from_millis(20);
+use crate::run::{Progress, interrupted};
 
 /// End a task's agent, its work saved; the task then needs a person until `retry`
 #[derive(Debug, clap::Args)]
@@ -178,8 +169,14 @@ impl Attach {
         if let Some(Answer::Refused(why)) = ask_running(&workdir, &request).await? {
             return Err(Failure::input(orch_core::base::escape_line(&why)));
         }
-        let (place, launch) = crate::world::session_of(&workdir, &self.task).await?;
-        place.attach(launch).await?;
+        let (place, launch) = orch_fleet::session_of(&workdir, &self.task).await?;
+        match place.attach(launch).await? {
+            orch_fleet::Attach::Program(argv) => crate::terminal::become_program(&argv)?,
+            orch_fleet::Attach::Terminal(executor) => crate::terminal::attach(&executor, launch).await.map(drop)?,
+            orch_fleet::Attach::Nothing => {
+                return Err(Failure::input("the executor of this session has no terminals for people"));
+            }
+        }
         Ok(Exit::Done)
     }
 }
@@ -188,20 +185,7 @@ impl Add {
     pub(crate) async fn run(self, workdir: Workdir, json: bool) -> Result<Exit, Failure> {
         let phase = self.phase;
         let tasks = self.tasks(&workdir)?;
-        let request = Request::Add { phase, tasks: tasks.clone() };
-        if let Some(answer) = ask_running(&workdir, &request).await? {
-            return told(&answer, json);
-        }
-        // With nobody running, the manifest itself is changed; the next run takes it in.
-        let lock = WorkdirLock::acquire(&workdir, None).await?;
-        let added = add_tasks(&workdir, phase, &tasks, &lock).map_err(|error| match error {
-            AddError::Manifest(problems) => Failure::problems(&workdir.manifest(), problems),
-            AddError::Refused(why) => Failure::input(orch_core::base::escape_block(&why)),
-            AddError::Journal(error) => error.into(),
-            AddError::File(error) => error.into(),
-        })?;
-        let added: Vec<&str> = added.iter().map(TaskId::as_str).collect();
-        told(&Answer::Done(format!("added {}; `orch run` takes them in", added.join(", "))), json)
+        told(&orch_fleet::add(&workdir, phase, tasks).await?, json)
     }
 
     fn tasks(self, workdir: &Workdir) -> Result<Vec<serde_json::Value>, Failure> {
@@ -220,7 +204,7 @@ impl Add {
                 task => vec![task],
             });
         }
-        let (manifest, _) = crate::world::read_manifest(workdir)?;
+        let (manifest, _) = read_manifest(workdir)?;
         let taken = |id: &str| manifest.plan().tasks.iter().any(|task| task.id.as_str().eq_ignore_ascii_case(id));
         let free = || {
             let count = manifest.plan().tasks.len();
@@ -252,9 +236,10 @@ impl Stop {
 
 impl Pr {
     pub(crate) async fn run(self, workdir: Workdir, json: bool) -> Result<Exit, Failure> {
-        pass(&workdir, Some(orch_core::plan::Status::PrOpen)).await?;
+        let fleet = Fleet::builder(workdir.clone()).until(Status::PrOpen);
+        fleet.publish(&mut Progress::new(true), interrupted()).await?;
         let Some(task) = self.task else { return told(&Answer::Done("published what is verified".to_owned()), json) };
-        let (manifest, _) = crate::world::read_manifest(&workdir)?;
+        let (manifest, _) = read_manifest(&workdir)?;
         let state = manifest.imported().iter().find(|state| state.id == task);
         match state.and_then(|state| Some((state.state.pr_number?, state.state.status))) {
             Some((number, status)) => told(&Answer::Done(format!("{task} is {status}, pull request {number}")), json),
@@ -268,14 +253,14 @@ impl Sync {
         if self.accept_config {
             accept_configuration(&workdir, json).await?;
         }
-        pass(&workdir, None).await?;
+        Fleet::builder(workdir).publish(&mut Progress::new(true), interrupted()).await?;
         told(&Answer::Done("looked at every pull request".to_owned()), json)
     }
 }
 
 /// Records how the repository is configured now, and says what of it is new.
 async fn accept_configuration(workdir: &Workdir, json: bool) -> Result<(), Failure> {
-    let vcs = crate::world::existing_repository(workdir).await?;
+    let vcs = orch_fleet::existing_repository(workdir).await?;
     let changes = vcs.configuration_changes().await?;
     vcs.baseline().await?;
     if !json {
@@ -286,47 +271,10 @@ async fn accept_configuration(workdir: &Workdir, json: bool) -> Result<(), Failu
     Ok(())
 }
 
-/// One pass, by the running orchestrator or by this process.
-async fn pass(workdir: &Workdir, until: Option<orch_core::plan::Status>) -> Result<(), Failure> {
-    let again = Request::User { task: None, verb: UserVerb::Publish };
-    if ask_running(workdir, &again).await?.is_some() && ask_running(workdir, &Request::Wake).await?.is_some() {
-        return Ok(());
-    }
-    let fleet = Fleet::open(workdir.clone(), Wishes { until, ..Wishes::default() }).await?;
-    fleet.drive(Mode::Pass, vec![go_on()], &mut Progress::new(true), interrupted()).await?;
-    Ok(())
-}
-
-/// Asks the running orchestrator; `None` when there is none, or it left without having heard.
-async fn ask_running(workdir: &Workdir, request: &Request) -> Result<Option<Answer>, Failure> {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while let Some(owner) = holder(workdir)? {
-        let Some(control) = owner.control else { break };
-        match ask(&control, request, PATIENCE).await {
-            Ok(Answer::Leaving)
-            | Err(ControlError::NotRunning { .. } | ControlError::Refused(ControlRefusal::Ending))
-                if tokio::time::Instant::now() < deadline =>
-            {
-                // The lock is free in a moment.
-                tokio::time::sleep(LEAVING).await;
-            }
-            answer => return Ok(Some(answer?)),
-        }
-    }
-    Ok(None)
-}
-
 /// Says something to the engine.
 async fn say(workdir: Workdir, task: Option<TaskId>, verb: UserVerb, json: bool) -> Result<Exit, Failure> {
-    let request = Request::User { task: task.clone(), verb: verb.clone() };
-    if let Some(answer) = ask_running(&workdir, &request).await? {
-        return told(&answer, json);
-    }
-    let fleet = Fleet::open(workdir, Wishes::default()).await?;
-    let said = vec![Input::User { task, verb }];
-    let (_, answers) = fleet.drive(Mode::Word, said, &mut Progress::new(true), interrupted()).await?;
-    match answers.first() {
-        Some(answer) => told(answer, json),
+    match Fleet::builder(workdir).say(task, verb, &mut Progress::new(true), interrupted()).await? {
+        Some(answer) => told(&answer, json),
         None => Ok(Exit::Done),
     }
 }

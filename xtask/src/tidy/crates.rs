@@ -6,9 +6,10 @@ use super::tree::File;
 /// Which crates of the workspace a crate may build on: the arrow points down only, and backends know
 /// neither each other nor who drives them.
 const BELOW: &[(&str, &[&str])] = &[
-    ("orch", &["orch-cli", "orch-core", "orch-git", "orch-process", "orch-pty", "orch-runtime", "orch-tmux"]),
-    ("orch-cli", &["orch-core", "orch-git", "orch-process", "orch-pty", "orch-runtime", "orch-tmux"]),
+    ("orch", &["orch-cli", "orch-core", "orch-fleet"]),
+    ("orch-cli", &["orch-core", "orch-fleet", "orch-git", "orch-pty", "orch-runtime"]),
     ("orch-core", &[]),
+    ("orch-fleet", &["orch-core", "orch-git", "orch-pty", "orch-runtime", "orch-tmux"]),
     ("orch-git", &["orch-core", "orch-process"]),
     ("orch-process", &["orch-core"]),
     ("orch-pty", &["orch-core", "orch-process"]),

@@ -40,8 +40,8 @@ const STARTS_PROCESSES: &[Exception] = &[
 ];
 
 const SLEEPS: &[Exception] = &[
-    except("crates/orch-cli/src/steer.rs", "an orchestrator that leaves is waited for"),
     except("crates/orch-cli/src/verbs/session/start.rs", "Enter follows a paste after the time that programs need"),
+    except("crates/orch-fleet/src/steer.rs", "an orchestrator that leaves is waited for"),
     except("crates/orch-process/src/exit.rs", "where no pidfd tells of an exit"),
     except("crates/orch-pty/src/host.rs", "after a failed accept, and for a lock that a reader holds for an instant"),
     except("crates/orch-pty/src/host/session.rs", "a terminal that nobody has open announces nothing"),

@@ -1,11 +1,11 @@
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use orch_runtime::{Answer, ControlError, LockError, Request, Workdir, ask, holder, parent_environment, tail_text};
+use orch_fleet::{Answer, Fleet, PATIENCE, Request, Workdir};
+use orch_runtime::{ControlError, LockError, ask, holder, tail_text};
 
 use super::Run;
 use crate::failure::{Exit, Failure};
-use crate::world::Said;
 
 /// How often the start is looked at.
 const BEAT: Duration = Duration::from_millis(20);
@@ -21,7 +21,7 @@ impl Run {
             let (pid, since) = (Some(owner.process.pid), Some(owner.since));
             return Err(LockError::Held { root: workdir.root().to_owned(), pid, since, control: owner.control }.into());
         }
-        Said::read(workdir, &parent_environment())?;
+        Fleet::builder(workdir.clone()).check()?;
         workdir.make_rooms()?;
         let program = std::env::current_exe().map_err(|e| Failure::other(format!("cannot find this program: {e}")))?;
         let path = workdir.root().join("logs/orchestrator.log");
@@ -60,7 +60,7 @@ impl Run {
 async fn answers(workdir: &Workdir, pid: u32) -> Result<bool, Failure> {
     let owner = holder(workdir)?.filter(|owner| owner.process.pid == pid);
     let Some(control) = owner.and_then(|owner| owner.control) else { return Ok(false) };
-    match ask::<_, Answer>(&control, &Request::Wake, crate::steer::PATIENCE).await {
+    match ask::<_, Answer>(&control, &Request::Wake, PATIENCE).await {
         Ok(_) => Ok(true),
         // It does not listen yet, or not any more: it is seen again, or its end is.
         Err(ControlError::NotRunning { .. } | ControlError::NoAnswer { .. } | ControlError::Refused(_)) => Ok(false),

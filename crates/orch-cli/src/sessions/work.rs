@@ -67,7 +67,7 @@ async fn open(
         repo: top.clone(),
         remote: Remote::Itself,
         effects_lock: None,
-        identity_default: crate::world::IDENTITY.map(str::to_owned).into(),
+        identity_default: orch_fleet::IDENTITY.map(str::to_owned).into(),
         baseline: store.git_baseline(id),
         new_baseline: start,
         hooks: false,

@@ -207,7 +207,7 @@ fn of_workdir(workdir: &Workdir) -> Vec<Check> {
 
 /// What of the repository will not be in worktrees, or not in what is pushed.
 async fn contents(workdir: &Workdir) -> Vec<Check> {
-    let Ok(vcs) = crate::world::existing_repository(workdir).await else { return Vec::new() };
+    let Ok(vcs) = orch_fleet::existing_repository(workdir).await else { return Vec::new() };
     let survey = match vcs.survey().await {
         Ok(survey) => survey,
         Err(error) => return vec![Check::new("repository", Health::Warning, &error, "")],
@@ -220,16 +220,16 @@ async fn contents(workdir: &Workdir) -> Vec<Check> {
     }
     if let Some(hook) = survey.unrun_hook {
         let message = format!("orch pushes without hooks, but {hook}; `orch run` refuses");
-        checks.push(Check::new("hooks", Health::Error, &message, crate::world::HOOKS));
+        checks.push(Check::new("hooks", Health::Error, &message, crate::failure::HOOKS));
     }
     checks
 }
 
 /// What of the repository's configuration changed since orch began and could mislead it.
 async fn configuration(workdir: &Workdir) -> Vec<Check> {
-    let changes = match crate::world::existing_repository(workdir).await {
+    let changes = match orch_fleet::existing_repository(workdir).await {
         Ok(vcs) => vcs.configuration_changes().await.map_err(Failure::from),
-        Err(failure) => Err(failure),
+        Err(error) => Err(error.into()),
     };
     match changes {
         // Settings, manifest and repository have checks of their own.

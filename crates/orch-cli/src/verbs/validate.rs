@@ -67,7 +67,7 @@ fn say_what_is_empty(shell: &Shell) {
     let Ok(workdir) = shell.workdir() else { return };
     // What is wrong with the repository is not the manifest's; `doctor` and `run` say it.
     let survey = block_on(async {
-        let vcs = crate::world::existing_repository(&workdir).await?;
+        let vcs = orch_fleet::existing_repository(&workdir).await?;
         Ok(vcs.survey().await?)
     });
     if let Some(empty) = survey.ok().map(|survey| survey.empty_submodules).filter(|empty| !empty.is_empty()) {
