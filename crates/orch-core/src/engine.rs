@@ -48,7 +48,7 @@ pub use input::{Input, Seen, SeenPull, SeenSession};
 pub use launch::LaunchPlan;
 pub use outlook::{Blocker, BlockerKind, Outlook};
 pub(crate) use outlook::{Holds, is_at_goal};
-pub use perform::{LookPlan, Ports};
+pub use perform::{LookPlan, Ports, PullPlan};
 pub use user::Refusal;
 
 use dispatch::Queues;
@@ -238,9 +238,8 @@ impl Orchestrator {
             Entry { seq: Seq(self.state.seq + 1), timestamp: pass.now.wall, awake: pass.now.awake, task, record };
         self.state.apply(&entry);
         if let Some(task) = &entry.task {
-            if matches!(&entry.record, Record::Status(change) if change.to == Status::PrOpen) {
-                // What it was looked at for was to be published; now it is followed.
-                self.eyes.forget_pull(task);
+            if let Record::Status(change) = &entry.record {
+                self.note_move(task, change.to);
             }
             self.queues.note(&self.state, &self.graph, task, &mut pass.dirty);
             pass.dirty.insert(task.clone());
@@ -251,6 +250,23 @@ impl Orchestrator {
         let published = |id| self.state.tasks.get(id).is_some_and(|task: &TaskState| task.publication.pull.is_some());
         self.eyes.merges_due |= entry.task.as_ref().is_none_or(published);
         pass.records.push(entry);
+    }
+
+    /// What is seen of pull requests says nothing any more once a task got on.
+    fn note_move(&mut self, task: &TaskId, to: Status) {
+        if matches!(to, Status::PrOpen | Status::Merged) {
+            // What it was looked at for was to be published; now it is followed.
+            self.eyes.forget_pull(task);
+        }
+        if to == Status::Merged {
+            self.eyes.doubt_pulls();
+            // Who builds on it is looked at at once.
+            let mut behind = BTreeSet::new();
+            self.touch_successors(task, &mut behind);
+            for next in &behind {
+                self.eyes.forget_pull(next);
+            }
+        }
     }
 
     /// What a task does next may depend on where those before it stand; who is skipped stands for those before it.

@@ -32,11 +32,11 @@ pub use task::{TaskState, Times};
 pub use waits::{Delay, Waits};
 pub use work::{Publication, Unpublished, Work, Worktree};
 
-use crate::base::id::{EffectId, TaskId};
+use crate::base::id::{EffectId, Sha, TaskId};
 use crate::base::time::{AwakeMs, BootId, Timestamp};
-use crate::heal::Outage;
+use crate::heal::{Outage, Signal};
 use crate::journal::effect::{Effect, Outcome};
-use crate::journal::record::{DriverRecord, Entry, ImportedState, Record, UserVerb};
+use crate::journal::record::{DriverRecord, Entry, ImportedState, Record, UserVerb, Verdict};
 use crate::plan::spec::{ExecutorKind, Plan};
 use crate::plan::status::Status;
 
@@ -67,6 +67,8 @@ pub struct State {
     pub outages: BTreeMap<String, Outage>,
     /// The occasions on which notices were given, so that none is announced twice.
     pub notices: BTreeSet<String>,
+    /// Trees that a verify command agreed to, each with those commands.
+    pub verified_trees: BTreeMap<Sha, BTreeSet<Vec<String>>>,
     /// How many attempts are open.
     attempts_open: usize,
     /// States for the tasks of the first plan, which takes them in.
@@ -148,6 +150,7 @@ impl State {
                 if let Some((id, _)) = task.filter(|(_, task)| outage::answers(task, verdict)) {
                     self.note_answer(id);
                 }
+                self.note_verified(verdict);
                 self.with(entry, |task| task.judge(verdict));
             }
             Record::Remedy { signal, decision, .. } => {
@@ -213,6 +216,7 @@ impl State {
             if let Some(imported) = self.imports.remove(&spec.id) {
                 state.import(&imported);
             }
+            state.plan_verify(plan.verify_of(spec));
             self.tasks.insert(spec.id.clone(), state);
         }
         self.imports.clear();
@@ -234,6 +238,21 @@ impl State {
             task.open = Some(id);
             task.begin(id, effect, entry.awake);
         });
+    }
+
+    /// Whether a verify command agreed to a tree, and did not take it back.
+    pub(crate) fn has_verified(&self, tree: &Sha, command: &[String]) -> bool {
+        self.verified_trees.get(tree).is_some_and(|commands| commands.contains(command))
+    }
+
+    /// Notes what a verify command said of the tree that it judged.
+    fn note_verified(&mut self, verdict: &Verdict) {
+        let (Some(tree), Some(command)) = (&verdict.evidence.tree, &verdict.evidence.command) else { return };
+        match verdict.case.signal {
+            Signal::Verified => _ = self.verified_trees.entry(tree.clone()).or_default().insert(command.clone()),
+            Signal::VerifyFailed => _ = self.verified_trees.get_mut(tree).map(|commands| commands.remove(command)),
+            _ => {}
+        }
     }
 
     fn apply_done(&mut self, entry: &Entry, id: EffectId, outcome: &Outcome) {

@@ -386,7 +386,7 @@ impl<'a> Driver<'a> {
             let (world, outbox) = (self.world.clone(), self.outbox.clone());
             let logs = match plan {
                 LookPlan::Sessions => self.engine.logs(),
-                LookPlan::Screens(_) | LookPlan::Head(..) | LookPlan::Work(..) | LookPlan::Pull { .. } => {
+                LookPlan::Screens(_) | LookPlan::Head(..) | LookPlan::Work(..) | LookPlan::Pulls { .. } => {
                     BTreeMap::new()
                 }
             };

@@ -278,6 +278,9 @@ impl Orchestrator {
                 "committed and clean; no verify command is set",
             );
         }
+        if let Some(next) = self.verified_before(id, task) {
+            return next;
+        }
         let ready = |other: &&TaskId| {
             self.state.tasks.get(*other).is_some_and(|task| task.waits.not_before.is_none_or(|at| at <= pass.now.wall))
         };
@@ -292,6 +295,25 @@ impl Orchestrator {
             sha: task.work.verifying.clone(),
             paste: false,
         })
+    }
+
+    /// A tree that the same command agreed to before, whoever made it, is not verified again.
+    fn verified_before(&self, id: &TaskId, task: &TaskState) -> Option<Next> {
+        let head = task.work.verifying.as_ref()?;
+        let tree = task.work.tree.as_ref().filter(|_| task.work.head.as_ref() == Some(head))?;
+        if !self.state.has_verified(tree, &task.work.verify) {
+            return None;
+        }
+        let evidence = Evidence {
+            head: Some(head.clone()),
+            tree: Some(tree.clone()),
+            command: Some(task.work.verify.clone()),
+            ..Evidence::default()
+        };
+        let detail = format!("the verify command passed before at what {} holds", head.short());
+        let case = self.case(id, Signal::Verified, detail);
+        let verdict = Verdict { launch: None, rule: "verified-before".to_owned(), evidence, case };
+        Some(Next::record(Record::Verdict(Box::new(verdict))))
     }
 
     pub(super) fn verdict(&self, task: &TaskId, signal: Signal, rule: &str, detail: &str) -> Next {

@@ -209,13 +209,13 @@ impl Queues {
             if wanted { set.insert(id.clone()) } else { set.remove(id) }
         };
         has(open && moving, &mut self.lane);
-        for behind in [false, true] {
-            self.unverified.remove(&(behind, rank));
-        }
-        if waits_to_verify(task) {
+        let stood = [false, true].map(|behind| self.unverified.remove(&(behind, rank)).is_some()).contains(&true);
+        let (waits, verifies) = (waits_to_verify(task), is_verifying(task));
+        if waits {
             self.unverified.insert((task.status != Status::PrOpen, rank), id.clone());
         }
-        if has(is_verifying(task), &mut self.verifying) && !is_verifying(task) {
+        let changed = has(verifies, &mut self.verifying) || stood && !waits;
+        if changed && !verifies {
             dirty.extend(self.unverified.values().cloned());
         }
         has(holds_slot(task), &mut self.slots);

@@ -17,6 +17,8 @@ const FRESH: Millis = Millis(2000);
 const BLIND: u32 = 3;
 /// A look that was not answered for so long is lost: it is asked for again. Longer than any port takes.
 const LOST: Millis = Millis::from_mins(15);
+/// The longest time without a look at a forge that does not answer.
+const SILENCE: Millis = Millis::from_mins(10);
 /// Time between looks in vain.
 const LOOK_AGAIN: Millis = Millis(5000);
 
@@ -35,12 +37,22 @@ pub(super) struct Eyes {
     /// Tasks whose worktree was found to be gone.
     gone: BTreeSet<TaskId>,
     pulls: BTreeMap<TaskId, PullSight>,
+    /// Looks at the forge in vain, one after another.
+    silences: u32,
+    /// The forge is not looked at before then.
+    silent_until: AwakeMs,
+    /// When pull requests were last looked at together.
+    round_at: Option<AwakeMs>,
     /// How often something was merged.
     merges: u64,
+    /// How often something had been merged when each look at a pull request began.
+    pull_asks: BTreeMap<TaskId, u64>,
     /// Worktrees that could not be looked at: how often, and when last.
     blind: BTreeMap<TaskId, (u32, AwakeMs)>,
     /// Times at which a task must be advanced.
     timers: BTreeSet<(AwakeMs, TaskId)>,
+    /// Who took the base in last on its way to the merge, and when.
+    pub(super) holder: Option<(TaskId, AwakeMs)>,
     /// Something changed that a merge may have waited for.
     pub(super) merges_due: bool,
     /// When the list of sessions was asked for last.
@@ -122,6 +134,9 @@ impl Eyes {
         }
         self.asked.insert(look.clone(), now.awake);
         self.asked_at.insert((now.awake, look.clone()));
+        if let Look::Pull(task) = look {
+            self.pull_asks.insert(task.clone(), self.merges);
+        }
         true
     }
 
@@ -287,7 +302,13 @@ impl Eyes {
 
     pub(super) fn note_pull(&mut self, task: &TaskId, seen: Option<SeenPull>, now: &Now) {
         let doubts = self.pulls.get(task).map_or(0, |sight| sight.doubts);
-        self.pulls.insert(task.clone(), PullSight { seen, at: now.awake, merges: self.merges, doubts });
+        let merges = self.pull_asks.remove(task).unwrap_or(self.merges);
+        self.pulls.insert(task.clone(), PullSight { seen, at: now.awake, merges, doubts });
+    }
+
+    /// Whether nothing was merged since a look at a pull request began.
+    pub(super) fn is_current(&self, task: &TaskId) -> bool {
+        self.pulls.get(task).is_some_and(|sight| sight.merges == self.merges)
     }
 
     /// A merge was seen that the base does not show; how often by now.
@@ -307,9 +328,41 @@ impl Eyes {
         self.merges += 1;
     }
 
-    /// When a pull request is to be looked at again.
+    /// When a pull request is to be looked at again. Those that are due soon are looked at with the first.
     pub(super) fn pull_due_at(&self, task: &TaskId, interval: Millis) -> AwakeMs {
-        self.pulls.get(task).map_or(AwakeMs(0), |sight| sight.at + interval)
+        let Some(sight) = self.pulls.get(task) else { return self.silent_until };
+        let due = sight.at + interval;
+        let soon = self.round_at.filter(|round| *round >= sight.at + Millis(interval.0 / 2));
+        soon.unwrap_or(due).max(self.silent_until)
+    }
+
+    /// Has every pull request that is due soon looked at now, if one is; which.
+    pub(super) fn begin_round(
+        &mut self,
+        interval: Millis,
+        now: &Now,
+        is_followed: impl Fn(&TaskId) -> bool,
+    ) -> Vec<TaskId> {
+        let is_due = |sight: &PullSight, after: u64| sight.at + Millis(after) <= now.awake;
+        let soon = self.pulls.iter().filter(|(task, sight)| is_due(sight, interval.0 / 2) && is_followed(task));
+        let soon: Vec<TaskId> = soon.map(|(task, _)| task.clone()).collect();
+        let first = soon.iter().filter_map(|task| self.pulls.get(task)).any(|sight| is_due(sight, interval.0));
+        if self.silent_until > now.awake || !first {
+            return Vec::new();
+        }
+        self.round_at = Some(now.awake);
+        soon
+    }
+
+    /// Notes whether the forge answered at all; while it does not, it is asked ever more rarely, once for all.
+    pub(super) fn note_forge(&mut self, answered: bool, interval: Millis, now: &Now) {
+        if answered {
+            (self.silences, self.silent_until) = (0, AwakeMs(0));
+            return;
+        }
+        let rest = Millis(interval.0.saturating_mul(1 << self.silences.min(10)).min(SILENCE.0.max(interval.0)));
+        self.silences += 1;
+        self.silent_until = now.awake + rest;
     }
 
     /// A worktree could not be looked at; whether that happened too often.
@@ -357,8 +410,8 @@ impl Eyes {
 pub(super) fn may_merge(seen: &SeenPull, head: &Sha) -> bool {
     seen.pull.as_ref().is_some_and(|pull| {
         pull.state == PullState::Open
-            && pull.merge_state != MergeState::Queued
             && pull.head_sha.as_ref() == Some(head)
+            && !matches!(pull.merge_state, MergeState::Blocked(_) | MergeState::Queued)
             && matches!(pull.checks(), Checks::None | Checks::Passed)
             && !pull.reviews.iter().any(Review::asks_for_changes)
     })

@@ -4,6 +4,7 @@ use super::advance::Next;
 use super::eyes::may_merge;
 use super::{Orchestrator, Pass};
 use crate::base::id::{BranchName, Sha, TaskId};
+use crate::engine::PullPlan;
 use crate::engine::input::SeenPull;
 use crate::heal::Signal;
 use crate::journal::effect::{Effect, Look};
@@ -27,17 +28,13 @@ impl Orchestrator {
         if let Some(next) = self.publish_rest(pass, plan, spec, task) {
             return next;
         }
-        let sources = self.moved_predecessors(plan, task);
-        if !sources.is_empty() {
-            return self.sync(spec, sources);
-        }
         let Some(pull) = &task.publication.pull else { return self.open_pull(plan, spec, task) };
         if pull.state != PullState::Open {
             return Next::Nothing;
         }
         let (base, draft) = self.pull_base(&spec.id);
         if pull.base == base && pull.draft == draft {
-            return self.take_in_conflict(pass, spec, task);
+            return self.take_in(spec, task);
         }
         let change = PullChange {
             base: (pull.base != base).then_some(base),
@@ -83,19 +80,31 @@ impl Orchestrator {
         })
     }
 
-    /// Takes in a base that an open pull request conflicts with, where a person merges: what does not merge
-    /// goes back to the agent. Where orch merges, this has its turn in [`Self::merge_next`].
-    fn take_in_conflict(&self, pass: &Pass<'_>, spec: &TaskSpec, task: &TaskState) -> Next {
-        let Some((seen, _)) = self.eyes.pull(&spec.id, pass.now).filter(|_| !self.merges()) else {
+    /// Takes in what others did where a pull request cannot do without: what was rewritten on its way into the
+    /// base, and what it conflicts with; what does not merge goes back to the agent. All else can wait until it is
+    /// next: a stack of any height costs each of its branches one verification. Where orch merges, who is next
+    /// has its turn in [`Self::merge_next`].
+    fn take_in(&self, spec: &TaskSpec, task: &TaskState) -> Next {
+        let Some(seen) = task.work.verified.as_ref().and_then(|sha| self.eyes.pull_of(&spec.id, sha)) else {
             return Next::Nothing;
         };
-        let conflicts = seen.pull.as_ref().is_some_and(|pull| {
-            pull.state == PullState::Open
-                && pull.merge_state == MergeState::Dirty
-                && pull.base == self.config.base
-                && pull.head_sha == task.work.verified
-        });
-        if conflicts && !seen.base_in_head { self.sync(spec, vec![self.base_source(seen)]) } else { Next::Nothing }
+        let pull =
+            seen.pull.as_ref().filter(|pull| pull.state == PullState::Open && pull.head_sha == task.work.verified);
+        let dirty = pull.filter(|pull| pull.merge_state == MergeState::Dirty);
+        let is_next = !self.has_unmerged_predecessors(&spec.id);
+        let mut sources = Vec::new();
+        match dirty {
+            _ if is_next && self.merges() => {}
+            _ if is_next && !seen.left_out.is_empty() => sources = self.rewritten_predecessors(task, seen),
+            Some(pull) if pull.base != self.config.base => sources = self.moved_predecessors(task),
+            Some(_) if !self.merges() && !seen.base_in_head => sources.push(self.base_source(seen)),
+            _ => {}
+        }
+        if sources.is_empty() {
+            return Next::Nothing;
+        }
+        // What was merged since may have changed what is due.
+        if self.eyes.is_current(&spec.id) { self.sync(spec, sources) } else { Next::Look(Look::Pull(spec.id.clone())) }
     }
 
     fn base_source(&self, seen: &SeenPull) -> SyncSource {
@@ -151,30 +160,60 @@ impl Orchestrator {
         Next::effect(Effect::Sync(SyncSpec { worktree, branch: spec.branch.clone(), sources }))
     }
 
-    /// Predecessors whose work is not any more what this branch contains of it.
-    fn moved_predecessors(&self, plan: &Plan, task: &TaskState) -> Vec<SyncSource> {
-        let rewritten = plan.settings.merge_method != MergeMethod::Merge;
-        let source = |(id, old): (&TaskId, &crate::base::id::Sha)| {
-            let state = self.state.tasks.get(id)?;
-            let tip = match state.status {
-                Status::Complete | Status::PrOpen => state.work.verified.clone()?,
-                Status::Merged if rewritten => state.publication.pull.as_ref()?.merge_sha.clone()?,
-                _ => return None,
-            };
-            (tip != *old).then(|| SyncSource {
-                label: id.to_string(),
-                tip,
-                merge_base: Some(old.clone()),
-                left_by: None,
-            })
+    /// Predecessors whose unmerged work is not any more what this branch contains of it.
+    fn moved_predecessors(&self, task: &TaskState) -> Vec<SyncSource> {
+        self.sources(task, |state, _| {
+            let published = matches!(state.status, Status::Complete | Status::PrOpen);
+            state.work.verified.clone().filter(|_| published)
+        })
+    }
+
+    /// Predecessors whose work got into the base as something else than this branch contains of it.
+    fn rewritten_predecessors(&self, task: &TaskState, seen: &SeenPull) -> Vec<SyncSource> {
+        self.sources(task, |state, old| {
+            let merged = state.status == Status::Merged && seen.left_out.contains(old);
+            let became = state.publication.pull.as_ref().and_then(|pull| pull.merge_sha.as_ref());
+            became.or(state.claim()).filter(|_| merged).cloned()
+        })
+    }
+
+    /// What became of the work of others that a branch contains, in plan order.
+    fn sources(&self, task: &TaskState, became: impl Fn(&TaskState, &Sha) -> Option<Sha>) -> Vec<SyncSource> {
+        let source = |(id, old): (&TaskId, &Sha)| {
+            let tip = became(self.state.tasks.get(id)?, old)?;
+            let (label, merge_base) = (id.to_string(), Some(old.clone()));
+            (tip != *old).then(|| (self.queues.index(id), SyncSource { label, tip, merge_base, left_by: None }))
         };
-        let mut sources: Vec<SyncSource> = task.work.contains.iter().filter_map(source).collect();
-        sources.sort_by_key(|source| TaskId::parse(&source.label).ok().and_then(|id| self.queues.index(&id)));
-        sources
+        let mut sources: Vec<(Option<usize>, SyncSource)> = task.work.contains.iter().filter_map(source).collect();
+        sources.sort_by_key(|(index, _)| *index);
+        sources.into_iter().map(|(_, source)| source).collect()
+    }
+
+    /// What a look at a task's pull request is about.
+    pub fn pull_plan(&self, id: &TaskId) -> Option<PullPlan> {
+        let (_, spec, task) = self.spec(id)?;
+        let is_merged = |other: &TaskId| self.state.tasks.get(other).is_some_and(|it| it.status == Status::Merged);
+        let builds_on = task.work.contains.iter().filter(|(other, _)| is_merged(other));
+        Some(PullPlan {
+            task: id.clone(),
+            head: spec.branch.clone(),
+            sha: task.claim().cloned(),
+            builds_on: builds_on.map(|(_, tip)| tip.clone()).collect(),
+            is_next: self.merges() && task.status == Status::PrOpen && !self.has_unmerged_predecessors(id),
+        })
+    }
+
+    /// Pull requests were looked at, all in one.
+    pub(super) fn on_pulls(&mut self, pass: &mut Pass<'_>, all: Vec<(TaskId, Result<Box<SeenPull>, String>)>) {
+        let answered = all.iter().any(|(_, seen)| seen.is_ok());
+        self.eyes.note_forge(answered, self.config.limits.pull_interval, pass.now);
+        for (task, seen) in all {
+            self.on_pull(pass, &task, seen.map(|seen| *seen));
+        }
     }
 
     /// A pull request was looked at.
-    pub(super) fn on_pull(&mut self, pass: &mut Pass<'_>, id: &TaskId, seen: Result<SeenPull, String>) {
+    fn on_pull(&mut self, pass: &mut Pass<'_>, id: &TaskId, seen: Result<SeenPull, String>) {
         self.eyes.answered(&Look::Pull(id.clone()));
         let Some((_, _, task)) = self.spec(id) else { return };
         // A forge that cannot be reached is asked again at the next interval.
@@ -183,6 +222,10 @@ impl Orchestrator {
         self.eyes.merges_due = true;
         pass.dirty.insert(id.clone());
         let Ok(seen) = seen else { return };
+        if !self.eyes.is_current(id) {
+            // Something was merged while it was looked at.
+            return self.eyes.forget_pull(id);
+        }
         if task.open.is_some() || task.healing.unanswered.is_some() || task.publication.in_base {
             return;
         }
@@ -299,12 +342,14 @@ impl Orchestrator {
         if !wanted || !self.eyes.merges_due || self.queues.is_merging() {
             return false;
         }
-        let next = self.queues.mergeable().find_map(|id| match self.merge_step(id, pass) {
-            Next::Nothing => None,
-            next => Some((id.clone(), next)),
-        });
-        match next {
+        if !self.holder_waits(pass) {
+            self.eyes.holder = None;
+        }
+        match self.next_merge(pass) {
             Some((id, Next::Record(record))) => {
+                if matches!(*record, Record::Effect { effect: Effect::Sync(_) }) {
+                    self.eyes.holder = Some((id.clone(), pass.now.awake));
+                }
                 self.record(pass, Some(id), *record);
                 true
             }
@@ -319,6 +364,33 @@ impl Orchestrator {
                 false
             }
         }
+    }
+
+    /// Who is next on the way into the base, and what is due for it.
+    fn next_merge(&self, pass: &Pass<'_>) -> Option<(TaskId, Next)> {
+        let step = |id: &TaskId| match self.merge_step(id, pass) {
+            Next::Nothing => None,
+            next => Some((id.clone(), next)),
+        };
+        match &self.eyes.holder {
+            Some((id, _)) => step(id),
+            None => self.queues.mergeable().find_map(step),
+        }
+    }
+
+    /// Whether who took the base in last is still on the way: nobody overtakes it, or it would have to take the
+    /// base in once more. Checks that never end hold the others up for as long as a verify command may.
+    fn holder_waits(&self, pass: &Pass<'_>) -> bool {
+        let Some((id, since)) = &self.eyes.holder else { return false };
+        let Some((_, _, task)) = self.spec(id) else { return false };
+        let late = pass.now.awake.since(*since) >= self.config.limits.verify_timeout;
+        let pending = |seen: &SeenPull| {
+            let pull = seen.pull.as_ref().filter(|pull| pull.state == PullState::Open);
+            pull.is_some_and(|pull| pull.checks() == Checks::Pending || pull.head_sha != task.work.verified)
+        };
+        let seen = self.eyes.pull(id, pass.now);
+        let waits = seen.is_none_or(|(seen, _)| pending(seen) || task.claim().is_some_and(|sha| may_merge(seen, sha)));
+        !late && waits && self.queues.mergeable().any(|other| other == id)
     }
 
     fn merge_step(&self, id: &TaskId, pass: &Pass<'_>) -> Next {
@@ -341,14 +413,15 @@ impl Orchestrator {
         if !fresh {
             return Next::Look(Look::Pull(id.clone()));
         }
-        if !seen.base_in_head {
-            return self.sync(spec, vec![self.base_source(seen)]);
+        // What was verified is what the base becomes: it is in there already, or nothing of it is new.
+        let method = plan.settings.merge_method;
+        let behind = seen.pull.as_ref().is_some_and(|pull| pull.merge_state == MergeState::Behind);
+        if !seen.base_in_head && (!seen.adds_nothing || behind || method == MergeMethod::Rebase) {
+            let mut sources = self.rewritten_predecessors(task, seen);
+            sources.push(self.base_source(seen));
+            return self.sync(spec, sources);
         }
-        Next::effect(Effect::MergePull(MergeSpec {
-            number: pull.number,
-            expected_head: head.clone(),
-            method: plan.settings.merge_method,
-        }))
+        Next::effect(Effect::MergePull(MergeSpec { number: pull.number, expected_head: head.clone(), method }))
     }
 
     /// Whether a task that this one was ordered after still has to be merged before it.

@@ -58,13 +58,8 @@ pub enum Seen {
         /// What was found.
         work: Result<Box<Work>, Failure>,
     },
-    /// A task's pull request and the branches around it, or why they could not be looked at.
-    Pull {
-        /// The task.
-        task: TaskId,
-        /// What was found.
-        seen: Result<Box<SeenPull>, String>,
-    },
+    /// Tasks' pull requests and the branches around them, or why they could not be looked at.
+    Pulls(Vec<(TaskId, Result<Box<SeenPull>, String>)>),
     /// The plan as the manifest has it now, with the states that it gives to tasks (used only when
     /// there is no journal).
     Plan {
@@ -107,6 +102,10 @@ pub struct SeenPull {
     pub head_is_ours: bool,
     /// Whether the task's verified commit is contained in the pull request's head.
     pub head_in_pull: bool,
+    /// Whether a merge into the base would make exactly the verified commit's tree; only told where it was asked.
+    pub adds_nothing: bool,
+    /// Tips of merged predecessors that the task builds on and the base does not contain: they were rewritten.
+    pub left_out: Vec<Sha>,
     /// For a merged pull request: whether the commit that it became is contained in the base.
     pub merge_in_base: bool,
     /// For a merged pull request: whether the commit that it became is contained in the task's verified commit.
@@ -114,6 +113,23 @@ pub struct SeenPull {
 }
 
 impl SeenPull {
+    /// What is seen before anything is compared.
+    pub fn of(head: Option<Sha>, base_tip: Sha, pull: Option<Pull>) -> Self {
+        Self {
+            pull,
+            head,
+            base_tip,
+            base_in_head: false,
+            head_in_base: false,
+            head_is_ours: true,
+            head_in_pull: false,
+            adds_nothing: false,
+            left_out: Vec::new(),
+            merge_in_base: false,
+            merge_in_head: false,
+        }
+    }
+
     /// Whether the forge says that it merged exactly the verified commit into a branch.
     pub fn is_exact(&self, base: &BranchName) -> bool {
         self.pull.as_ref().is_some_and(|pull| {

@@ -44,7 +44,7 @@ impl Orchestrator {
             Seen::NotListed(_) => self.eyes.answered(&Look::Sessions),
             Seen::Head { task, head } => self.on_head(pass, &task, head),
             Seen::Work { task, work } => self.on_work(pass, &task, work.map(|work| *work)),
-            Seen::Pull { task, seen } => self.on_pull(pass, &task, seen.map(|seen| *seen)),
+            Seen::Pulls(all) => self.on_pulls(pass, all),
             Seen::Plan { plan, states, why } => return self.on_plan(pass, *plan, states, why),
         }
         None
@@ -322,8 +322,10 @@ impl Orchestrator {
         } else {
             format!("{detail}; submodules are empty there: {unfilled}")
         };
+        let session = task.session.as_ref().filter(|session| session.launch == launch);
+        let command = session.map(|session| session.command.clone()).filter(|command| !command.is_empty());
         let case = self.case(id, signal, detail);
-        let evidence = Evidence { exit: Some(exit), tail: bounded(tail, Some(exit)), ..of_work(work) };
+        let evidence = Evidence { exit: Some(exit), tail: bounded(tail, Some(exit)), command, ..of_work(work) };
         self.judge(pass, id, Some(launch), rule, evidence, case);
     }
 
@@ -409,6 +411,7 @@ impl Orchestrator {
 fn of_work(work: Work) -> Evidence {
     Evidence {
         head: Some(work.head),
+        tree: Some(work.tree),
         commits: Some(work.commits),
         changed: Some(work.changed),
         dirt: (!work.dirt.is_clean()).then_some(work.dirt),

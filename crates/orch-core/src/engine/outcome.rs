@@ -36,7 +36,14 @@ impl Orchestrator {
             }
             Effect::Forget { launch } => self.eyes.forget(*launch),
             Effect::Prepare(spec) if well => self.eyes.note_prepared(&spec.task),
-            Effect::MergePull(_) if well => self.eyes.doubt_pulls(),
+            Effect::MergePull(_) if well => {
+                self.eyes.doubt_pulls();
+                if let Some(id) =
+                    task.filter(|id| self.state.tasks.get(*id).is_some_and(|task| !task.publication.in_base))
+                {
+                    self.eyes.forget_pull(id);
+                }
+            }
             Effect::OpenPull(_) | Effect::UpdatePull { .. } | Effect::Push(_) | Effect::MergePull(_) => {
                 if let Some(id) = task {
                     self.eyes.forget_pull(id);

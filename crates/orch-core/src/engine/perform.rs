@@ -48,23 +48,34 @@ pub enum LookPlan {
     Head(TaskId, Option<Utf8PathBuf>),
     /// A worktree; absent when the task has none.
     Work(TaskId, Option<WorkSpec>),
-    /// A pull request and the branches around it.
-    Pull {
-        /// The task.
-        task: TaskId,
-        /// Its branch.
-        head: BranchName,
-        /// Its verified commit.
-        sha: Option<Sha>,
+    /// Pull requests and the branches around them, all at once.
+    Pulls {
         /// The base branch.
         base: BranchName,
+        /// Whose.
+        pulls: Vec<PullPlan>,
     },
 }
 
+/// Whose pull request to look at, and what it is compared with.
+#[derive(Debug, Clone)]
+pub struct PullPlan {
+    /// The task.
+    pub task: TaskId,
+    /// Its branch.
+    pub head: BranchName,
+    /// Its verified commit.
+    pub sha: Option<Sha>,
+    /// Tips of merged predecessors that it builds on.
+    pub builds_on: Vec<Sha>,
+    /// Whether it may be merged next: what a merge would make is told.
+    pub is_next: bool,
+}
+
 impl LookPlan {
-    /// What looks mean now, all screens in one; looks at what does not exist any more are left out.
+    /// What looks mean now, all screens in one and all pull requests; looks at what does not exist any more are left out.
     pub fn of(looks: impl IntoIterator<Item = Look>, engine: &Orchestrator) -> Vec<Self> {
-        let mut screens = Vec::new();
+        let (mut screens, mut pulls) = (Vec::new(), Vec::new());
         let mut plans = Vec::new();
         for look in looks {
             match look {
@@ -78,18 +89,18 @@ impl LookPlan {
                     let spec = engine.work_spec(&task);
                     plans.push(Self::Work(task, spec));
                 }
-                Look::Pull(task) => {
-                    let Some(head) = engine.branch(&task).cloned() else { continue };
-                    let sha = engine.task(&task).and_then(|task| task.claim().cloned());
-                    plans.push(Self::Pull { task, head, sha, base: engine.config().base.clone() });
-                }
+                Look::Pull(task) => pulls.extend(engine.pull_plan(&task)),
             }
+        }
+        if !pulls.is_empty() {
+            plans.push(Self::Pulls { base: engine.config().base.clone(), pulls });
         }
         if !screens.is_empty() {
             plans.push(Self::Screens(screens));
         }
         plans
     }
+
     /// What a look that failed brings, whoever failed: nothing was seen, for this reason.
     pub fn failed(self, why: &str) -> Vec<Input> {
         let seen = match self {
@@ -97,7 +108,9 @@ impl LookPlan {
             Self::Screens(launches) => launches.into_iter().map(Seen::NoScreen).collect(),
             Self::Head(task, _) => vec![Seen::Head { task, head: Err(why.to_owned()) }],
             Self::Work(task, _) => vec![Seen::Work { task, work: Err(Failure::new(FailureKind::Refused, why)) }],
-            Self::Pull { task, .. } => vec![Seen::Pull { task, seen: Err(why.to_owned()) }],
+            Self::Pulls { pulls, .. } => {
+                vec![Seen::Pulls(pulls.into_iter().map(|plan| (plan.task, Err(why.to_owned()))).collect())]
+            }
         };
         seen.into_iter().map(Input::Seen).collect()
     }
@@ -154,7 +167,11 @@ impl Ports {
                 Outcome::Saved(vcs.save(&spec).await?)
             }
             Effect::Commit(spec) => Outcome::At(vcs.commit(spec).await?),
-            Effect::Sync(spec) => Outcome::At(vcs.sync(spec).await?),
+            Effect::Sync(spec) => {
+                let head = vcs.sync(spec).await?;
+                let tree = vcs.tree(&head).await?;
+                Outcome::Synced { head, tree }
+            }
             Effect::Push(spec) => {
                 vcs.push(spec).await?;
                 Outcome::Ok
@@ -189,10 +206,7 @@ impl Ports {
                 };
                 vec![Seen::Work { task, work }]
             }
-            LookPlan::Pull { task, head, sha, base } => {
-                let seen = self.pull(&head, sha.as_ref(), &base).await.map(Box::new);
-                vec![Seen::Pull { task, seen }]
-            }
+            LookPlan::Pulls { base, pulls } => vec![Seen::Pulls(Box::pin(self.pulls(&base, &pulls)).await)],
         };
         seen.into_iter().map(Input::Seen).collect()
     }
@@ -229,41 +243,62 @@ impl Ports {
         views.into_iter().map(Seen::Screen).chain(unseen).collect()
     }
 
-    async fn pull(&self, head: &BranchName, sha: Option<&Sha>, base: &BranchName) -> Result<SeenPull, String> {
-        let said = |e: VcsError| e.to_string();
-        // First the forge: what it merged must be in the base that is looked at after it.
-        let pull = self.forge.find(std::slice::from_ref(head)).await.map_err(|e| e.to_string())?.pop();
-        let pull = pull.map(Pull::bounded);
-        let base_tip = self.vcs.base_tip(base).await.map_err(said)?;
-        let mut seen = SeenPull {
-            head: sha.cloned(),
-            base_in_head: false,
-            head_in_base: false,
-            head_is_ours: true,
-            head_in_pull: false,
-            merge_in_base: false,
-            merge_in_head: false,
-            base_tip,
-            pull,
+    /// One question to the forge and one fetch, for however many.
+    async fn pulls(&self, base: &BranchName, plans: &[PullPlan]) -> Vec<(TaskId, Result<Box<SeenPull>, String>)> {
+        let (mut found, base_tip) = match self.forge_and_base(base, plans).await {
+            Ok(seen) => seen,
+            Err(why) => return plans.iter().map(|plan| (plan.task.clone(), Err(why.clone()))).collect(),
         };
-        if let Some(sha) = sha {
-            seen.base_in_head = self.vcs.contains(&seen.base_tip, sha).await.map_err(said)?;
-            seen.head_in_base = self.vcs.contains(sha, &seen.base_tip).await.map_err(said)?;
+        let mut all = Vec::new();
+        for plan in plans {
+            let seen = self.beside(plan, found.remove(&plan.head), &base_tip).await;
+            all.push((plan.task.clone(), seen.map(Box::new).map_err(|e| e.to_string())));
+        }
+        all
+    }
+
+    async fn forge_and_base(
+        &self,
+        base: &BranchName,
+        plans: &[PullPlan],
+    ) -> Result<(BTreeMap<BranchName, Pull>, Sha), String> {
+        let heads: Vec<BranchName> = plans.iter().map(|plan| plan.head.clone()).collect();
+        // First the forge: what it merged must be in the base that is looked at after it.
+        let found = self.forge.find(&heads).await.map_err(|e| e.to_string())?;
+        let base_tip = self.vcs.base_tip(base).await.map_err(|e| e.to_string())?;
+        Ok((found.into_iter().map(|pull| (pull.head.clone(), pull.bounded())).collect(), base_tip))
+    }
+
+    /// A pull request beside what was verified and the base.
+    async fn beside(&self, plan: &PullPlan, pull: Option<Pull>, base_tip: &Sha) -> Result<SeenPull, VcsError> {
+        let mut seen = SeenPull::of(plan.sha.clone(), base_tip.clone(), pull);
+        for tip in &plan.builds_on {
+            if !self.holds(tip, base_tip).await {
+                seen.left_out.push(tip.clone());
+            }
+        }
+        if let Some(sha) = &plan.sha {
+            seen.base_in_head = self.vcs.contains(base_tip, sha).await?;
+            seen.head_in_base = self.vcs.contains(sha, base_tip).await?;
+            if plan.is_next && !seen.base_in_head && !seen.head_in_base {
+                let merged = self.vcs.merged_tree(base_tip, sha).await?;
+                seen.adds_nothing = merged.is_some() && merged == Some(self.vcs.tree(sha).await?);
+            }
         }
         let Some(pull) = &seen.pull else { return Ok(seen) };
-        match (&pull.head_sha, sha) {
+        match (&pull.head_sha, &plan.sha) {
             (Some(head), Some(sha)) if head != sha => {
                 seen.head_is_ours = self.holds(head, sha).await;
                 seen.head_in_pull = self.holds(sha, head).await;
             }
             (head, sha) => {
                 seen.head_is_ours = head.is_none() || sha.is_some();
-                seen.head_in_pull = head.is_some() && head.as_ref() == sha;
+                seen.head_in_pull = head.is_some() && head == sha;
             }
         }
         if let Some(merge) = pull.merge_sha.as_ref().filter(|_| pull.state == PullState::Merged) {
-            seen.merge_in_base = self.holds(merge, &seen.base_tip).await;
-            seen.merge_in_head = match sha {
+            seen.merge_in_base = self.holds(merge, base_tip).await;
+            seen.merge_in_head = match &plan.sha {
                 Some(sha) => self.holds(merge, sha).await,
                 None => false,
             };

@@ -14,6 +14,7 @@ mod publishing;
 mod random;
 mod scale;
 mod scheduling;
+mod stacking;
 mod steering;
 mod tables;
 mod verifying;
@@ -49,6 +50,7 @@ fn all_cases() -> impl Iterator<Item = Case> {
         outages::CASES,
         publishing::CASES,
         scheduling::CASES,
+        stacking::CASES,
         steering::CASES,
         verifying::CASES,
         watching::CASES,

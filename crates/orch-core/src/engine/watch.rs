@@ -46,7 +46,12 @@ impl Orchestrator {
         let due = self.queues.take_due(pass.now.wall);
         self.eyes.merges_due |= !due.is_empty();
         pass.dirty.extend(due);
-        pass.dirty.extend(self.eyes.take_due(pass.now));
+        let due = self.eyes.take_due(pass.now);
+        if !due.is_empty() {
+            let followed = |id: &TaskId| self.state.tasks.get(id).is_some_and(is_followed);
+            pass.dirty.extend(self.eyes.begin_round(self.config.limits.pull_interval, pass.now, followed));
+        }
+        pass.dirty.extend(due);
         pass.looks.extend(self.eyes.ask_again(pass.now));
         for task in self.queues.sessions().cloned().collect::<Vec<_>>() {
             self.watch(pass, &task);

@@ -193,6 +193,13 @@ pub enum Outcome {
     Saved(Option<Saved>),
     /// The branch is now at this commit.
     At(Sha),
+    /// The branch took others' work in.
+    Synced {
+        /// The commit that it is at now.
+        head: Sha,
+        /// That commit's tree.
+        tree: Sha,
+    },
     /// The pull request as it is now.
     Pull(Pull),
     /// Whether the processes are proved gone.

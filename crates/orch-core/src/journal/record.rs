@@ -238,6 +238,12 @@ pub struct Evidence {
     /// The worktree's head.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head: Option<Sha>,
+    /// That head's tree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tree: Option<Sha>,
+    /// The verify command that judged it, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
     /// Commits over the start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commits: Option<Vec<Commit>>,

@@ -7,7 +7,7 @@ use crate::base::time::AwakeMs;
 use crate::journal::effect::{Effect, Outcome, Purpose};
 use crate::journal::record::Todo;
 use crate::plan::status::Status;
-use crate::ports::{EndMode, Failure, FailureKind, PullState, PushSpec};
+use crate::ports::{EndMode, Failure, FailureKind, PullState, PushSpec, SyncSpec};
 
 impl TaskState {
     pub(super) fn done(&mut self, effect: &Effect, outcome: &Outcome, awake: AwakeMs) {
@@ -79,21 +79,8 @@ impl TaskState {
                 self.attempt.committed += 1;
                 self.then(Todo::Judge);
             }
-            (Effect::Sync(spec), Outcome::At(sha)) => {
-                if spec.sources.iter().any(|source| source.left_by.is_some()) {
-                    self.publication.left = None;
-                }
-                for source in &spec.sources {
-                    if let Ok(task) = TaskId::parse(&source.label) {
-                        self.work.contains.insert(task, source.tip.clone());
-                    }
-                }
-                if self.work.verified.as_ref() != Some(sha) {
-                    self.work.verifying = Some(sha.clone());
-                    self.work.head = Some(sha.clone());
-                    self.then(Todo::Launch { purpose: Purpose::Verify, resume: false });
-                }
-            }
+            (Effect::Sync(spec), Outcome::At(head)) => self.synced(spec, head, None),
+            (Effect::Sync(spec), Outcome::Synced { head, tree }) => self.synced(spec, head, Some(tree)),
             (Effect::Push(spec), _) => {
                 self.publication.pushed = Some(spec.sha.clone());
                 self.publication.left = None;
@@ -113,6 +100,24 @@ impl TaskState {
             }
             (Effect::Remove(_), _) => self.worktree.remove(),
             _ => {}
+        }
+    }
+
+    /// Its branch took others' work in; what was not verified yet is to be verified.
+    fn synced(&mut self, spec: &SyncSpec, head: &Sha, tree: Option<&Sha>) {
+        if spec.sources.iter().any(|source| source.left_by.is_some()) {
+            self.publication.left = None;
+        }
+        for source in &spec.sources {
+            if let Ok(task) = TaskId::parse(&source.label) {
+                self.work.contains.insert(task, source.tip.clone());
+            }
+        }
+        if self.work.verified.as_ref() != Some(head) {
+            self.work.verifying = Some(head.clone());
+            self.work.head = Some(head.clone());
+            self.work.tree = tree.cloned();
+            self.then(Todo::Launch { purpose: Purpose::Verify, resume: false });
         }
     }
 

@@ -37,6 +37,8 @@ pub struct Session {
     pub person_at: Option<AwakeMs>,
     /// A prompt that is to be pasted and is not confirmed yet.
     pub delivery: Option<Delivery>,
+    /// Of a verify command: what is run, as long as the plan says so.
+    pub command: Vec<String>,
 }
 
 /// The end of a session: save, ask, kill, prove, forget.
@@ -101,6 +103,7 @@ impl Session {
             answered: None,
             person_at: None,
             delivery: None,
+            command: Vec::new(),
         }
     }
 

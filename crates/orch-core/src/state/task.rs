@@ -85,6 +85,15 @@ impl TaskState {
         }
     }
 
+    /// Takes over the command that verifies it. Nobody knows by which one a running process judges once the
+    /// plan has another.
+    pub(super) fn plan_verify(&mut self, command: &[String]) {
+        if self.work.verify != command {
+            self.work.verify = command.to_vec();
+            self.each_session(|session| session.command.clear());
+        }
+    }
+
     /// Whether it has an attempt or a process to end; what ended by itself and is only cleared away is neither.
     pub(crate) fn is_under_way(&self) -> bool {
         self.status.is_open() || self.session.as_ref().is_some_and(|session| session.ended.is_none())
@@ -189,6 +198,7 @@ impl TaskState {
         let evidence = &verdict.evidence;
         if let Some(head) = &evidence.head {
             self.work.head = Some(head.clone());
+            self.work.tree.clone_from(&evidence.tree);
         }
         if let Some(commits) = &evidence.commits {
             self.work.commits.clone_from(commits);
@@ -331,6 +341,9 @@ impl TaskState {
                     self.conversation.launch = Some(id.into());
                 }
                 let mut session = Session::starting(id.into(), *purpose, awake);
+                if *purpose == Purpose::Verify {
+                    session.command.clone_from(&self.work.verify);
+                }
                 session.delivery = paste.then(|| Delivery::new(*resume));
                 self.conversation.said.clear();
                 self.session = Some(session);

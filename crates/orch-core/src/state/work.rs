@@ -69,6 +69,10 @@ impl Worktree {
 pub struct Work {
     /// The head.
     pub head: Option<Sha>,
+    /// The head's tree, where it was told.
+    pub tree: Option<Sha>,
+    /// The command that verifies it, as planned.
+    pub verify: Vec<String>,
     /// Commits over the start.
     pub commits: Vec<Commit>,
     /// Files changed over the start.

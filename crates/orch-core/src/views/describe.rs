@@ -149,7 +149,7 @@ fn of_outcome(outcome: &Outcome) -> String {
         },
         Outcome::Saved(Some(saved)) => format!("saved as {}", shown(&saved.reference)),
         Outcome::Saved(None) => "nothing to save".to_owned(),
-        Outcome::At(sha) => format!("at {}", sha.short()),
+        Outcome::At(sha) | Outcome::Synced { head: sha, .. } => format!("at {}", sha.short()),
         Outcome::Pull(pull) => format!("pull request #{}", pull.number),
         Outcome::Ended(true) => "its processes are gone".to_owned(),
         Outcome::Ended(false) => "its processes are not proved gone".to_owned(),

@@ -3,7 +3,7 @@
 use crate::base::id::{BranchName, PullNumber, TaskId};
 use crate::base::time::Millis;
 use crate::plan::spec::{Plan, TaskSpec};
-use crate::ports::LaunchSpec;
+use crate::ports::{Check, CheckState, LaunchSpec};
 pub(super) use crate::testkit::planned as plan;
 use crate::testkit::{Scenario, Script, Step, World, planned_task};
 
@@ -80,6 +80,10 @@ pub(super) fn good() -> Script {
 /// Works like [`good`] on every launch, and verifies at once.
 pub(super) fn diligent(spec: &LaunchSpec) -> Script {
     if is_verify(spec) { Script::new().wait(secs(10)).exit(0) } else { good() }
+}
+
+pub(super) fn check(state: CheckState) -> [Check; 1] {
+    [Check::new("ci", state)]
 }
 
 pub(super) fn play(plan: Plan, cast: impl Fn(&LaunchSpec) -> Script + Send + Sync + 'static) -> Scenario {

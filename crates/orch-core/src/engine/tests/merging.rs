@@ -237,14 +237,12 @@ fn squashed_predecessors_are_taken_in() {
     Open task/t2
     Push task/t3
     Open task/t3
+    Update 2
     Sync task/t2
     Push task/t2
-    Update 2
-    Sync task/t3
-    Push task/t3
-    Sync task/t3
-    Push task/t3
     Update 3
+    Sync task/t3
+    Push task/t3
     ");
     let main = story.world.repository().remote_files(&branch("main"));
     assert_eq!(main["a.txt"], "one two three", "{story}");
@@ -309,8 +307,6 @@ fn who_builds_on_reworked_work_takes_it_in() {
     Push task/t2
     Open task/t2
     Push task/t1
-    Sync task/t2
-    Push task/t2
     Update 2
     ");
     assert_eq!(story.state.tasks[&id("t2")].status, Status::Merged, "{story}");
@@ -379,11 +375,11 @@ fn a_conflict_is_seen_where_a_person_merges_and_goes_to_the_agent() {
     00:10:10 t1 pr_open -> error: base branch main conflicts in shared.txt: merge 5fa6e01c85515e888eb0e05d5b4dca7890af9b48 into the branch and resolve it
     00:10:10 t1 error -> running (attempt 2)
     00:11:10 t1 claimsDone => verify: 1 commit over the start, clean, at c3e3e54c56
-    00:11:20 t1 verified => accept: the verify command passed at c3e3e54c56
-    00:11:20 t1 running -> complete
-    00:11:20 t1 complete -> pr_open
-    00:20:20 t1 pullMerged => accept: its work is in the base
-    00:20:20 t1 pr_open -> merged
+    00:11:10 t1 verified => accept: the verify command passed before at what c3e3e54c56 holds
+    00:11:10 t1 running -> complete
+    00:11:10 t1 complete -> pr_open
+    00:20:10 t1 pullMerged => accept: its work is in the base
+    00:20:10 t1 pr_open -> merged
     Goal
     ");
 }

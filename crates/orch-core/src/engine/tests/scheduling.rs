@@ -437,7 +437,6 @@ fn rework_waits_for_files_that_others_work_on() {
     00:10:00 t1 claimsDone => verify: 2 commits over the start, clean, at 92b9dd7250
     00:10:00 t1 verified => accept: committed and clean; no verify command is set
     00:10:00 t1 running -> complete
-    00:10:00 t2 verified => accept: committed and clean; no verify command is set
     00:10:00 t1 complete -> pr_open
     00:30:00 t1 pullMerged => accept: its work is in the base
     00:30:00 t1 pr_open -> merged

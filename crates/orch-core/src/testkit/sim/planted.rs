@@ -33,10 +33,9 @@ pub(super) fn plan(planted: Option<Law>, plan: &Plan) -> Plan {
 
 /// Says of every open pull request that it is merged.
 pub(super) fn lie_of_merges(input: &mut Input) {
-    if let Input::Seen(Seen::Pull { seen: Ok(seen), .. }) = input
-        && let Some(pull) = &mut seen.pull
-        && pull.state == PullState::Open
-    {
+    let Input::Seen(Seen::Pulls(all)) = input else { return };
+    for seen in all.iter_mut().filter_map(|(_, seen)| seen.as_mut().ok()) {
+        let Some(pull) = seen.pull.as_mut().filter(|pull| pull.state == PullState::Open) else { continue };
         pull.state = PullState::Merged;
         pull.merge_sha.clone_from(&pull.head_sha);
         (seen.head_in_base, seen.merge_in_base) = (true, true);
