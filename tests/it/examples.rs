@@ -22,6 +22,18 @@ fn the_loop_by_hand_gets_there() {
 }
 
 #[test]
+fn a_policy_that_goes_wrong_is_found_by_its_story() {
+    let line = last_line("simulate");
+    assert!(line.starts_with("breaks attempts: "), "{line}");
+}
+
+#[test]
+fn a_fleet_is_put_together_by_a_program_of_ones_own() {
+    let line = last_line("fleet");
+    assert!(line.starts_with("Goal at ") && line.ends_with(", 3 attempts; idle: true"), "{line}");
+}
+
+#[test]
 fn an_executor_of_ones_own_runs_a_fleet() {
     assert_eq!(last_line("custom_executor"), "Goal: t1, attempt 1; t2, attempt 2; t3, attempt 1");
 }

@@ -8,7 +8,8 @@
 //!
 //! A breach is told by [`Account`]; [`Tale::shrunk`] leaves out of a tale what its breach does not need. To know that
 //! the net catches, each law has a fault of its own that can be [planted](Tale::play_with): a wrong that the simulation
-//! does at the border between engine and world, and that the law must find.
+//! does at the border between engine and world, and that the law must find. A policy of one's own is put to the same
+//! test by [`Tale::play_under`].
 //!
 //! # Examples
 //! ```

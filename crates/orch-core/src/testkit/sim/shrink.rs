@@ -1,8 +1,12 @@
 //! Leaves out of a tale what its breach does not need.
 
+use std::sync::Arc;
+
+use super::account::Account;
 use super::act::Act;
 use super::laws::Law;
 use super::tale::{Pace, Rules, Tale};
+use crate::heal::HealPolicy;
 
 /// So many times a tale is played to find a shorter one.
 const PATIENCE: usize = 600;
@@ -11,7 +15,17 @@ impl Tale {
     /// The shortest tale found that breaks the same law, with the same fault planted.
     #[must_use]
     pub fn shrunk(&self, planted: Option<Law>) -> Self {
-        let Some(law) = self.play_with(planted).breach.map(|breach| breach.law) else { return self.clone() };
+        self.shrunk_as(|tale| tale.play_with(planted))
+    }
+
+    /// The shortest tale found that breaks the same law under this policy.
+    #[must_use]
+    pub fn shrunk_under(&self, policy: &Arc<dyn HealPolicy>) -> Self {
+        self.shrunk_as(|tale| tale.play_under(policy))
+    }
+
+    fn shrunk_as(&self, play: impl Fn(&Self) -> Account) -> Self {
+        let Some(law) = play(self).breach.map(|breach| breach.law) else { return self.clone() };
         let mut best = self.clone();
         let mut plays = 0;
         let mut shorter = true;
@@ -22,7 +36,7 @@ impl Tale {
                 if plays > PATIENCE {
                     return best;
                 }
-                if candidate.play_with(planted).breach.is_some_and(|breach| breach.law == law) {
+                if play(&candidate).breach.is_some_and(|breach| breach.law == law) {
                     best = candidate;
                     shorter = true;
                     break;

@@ -66,6 +66,7 @@ enum Over {
 pub(super) struct Stage<'t> {
     tale: &'t Tale,
     planted: Option<Law>,
+    policy: Arc<dyn HealPolicy>,
     world: World,
     ledger: Ledger,
     dice: Dice,
@@ -97,6 +98,7 @@ impl<'t> Stage<'t> {
         let mut stage = Self {
             tale,
             planted,
+            policy: if planted == Some(Law::Calm) { Arc::new(Hasty) } else { Arc::new(DefaultPolicy) },
             world,
             ledger,
             dice: Dice::of(tale.seed.rotate_left(32)),
@@ -126,6 +128,12 @@ impl<'t> Stage<'t> {
             stage.world.fail(Operation::Prepare, 100_000, Failure::Unreachable);
         }
         stage
+    }
+
+    /// It with a policy of one's own.
+    pub(super) fn under(mut self, policy: &Arc<dyn HealPolicy>) -> Self {
+        self.policy = Arc::clone(policy);
+        self
     }
 
     pub(super) fn play(mut self) -> Account {
@@ -187,9 +195,7 @@ impl<'t> Stage<'t> {
     fn begin(&mut self) -> Option<Life> {
         let state = State::fold(&self.journal);
         let fresh = state.plan.is_none();
-        let policy: Arc<dyn HealPolicy> =
-            if self.planted == Some(Law::Calm) { Arc::new(Hasty) } else { Arc::new(DefaultPolicy) };
-        let engine = Orchestrator::new(state, self.config(), policy).ok()?;
+        let engine = Orchestrator::new(state, self.config(), Arc::clone(&self.policy)).ok()?;
         let world = &self.world;
         let ports =
             Ports { executor: Arc::new(world.executor()), vcs: Arc::new(world.vcs()), forge: Arc::new(world.forge()) };

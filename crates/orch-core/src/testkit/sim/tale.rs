@@ -1,6 +1,7 @@
 //! A story before it is played: everything that a seed decides.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::account::Account;
 use super::act::{Act, mins, secs};
@@ -9,6 +10,7 @@ use super::happening::Happening;
 use super::laws::{Breach, Law};
 use super::stage::Stage;
 use crate::base::time::Millis;
+use crate::heal::HealPolicy;
 use crate::journal::record::UserVerb;
 use crate::plan::spec::{Gate, Plan, PushMode, SameFile};
 use crate::plan::status::Status;
@@ -97,6 +99,11 @@ impl Tale {
     /// Plays it.
     pub fn play(&self) -> Account {
         self.play_with(None)
+    }
+
+    /// Plays it with a policy of one's own: what the laws say of it, whatever else happens.
+    pub fn play_under(&self, policy: &Arc<dyn HealPolicy>) -> Account {
+        Stage::new(self, None).under(policy).play()
     }
 
     /// Plays it with the fault planted that a law is to find; only breaches of that law count then.
