@@ -151,6 +151,10 @@ fn play(args: &Args) -> Option<u64> {
         eprintln!("{coverage}");
         let empty = coverage.empty_cells();
         eprintln!("{} cells are empty", empty.len());
+        for (from, to, column, why) in empty {
+            let why = why.unwrap_or("rare: more stories reach it");
+            eprintln!("{from} -> {to} after {column}: {why}");
+        }
     }
     let number = found.into_inner();
     (number != u64::MAX).then(|| args.first + number)

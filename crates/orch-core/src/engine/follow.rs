@@ -413,6 +413,10 @@ impl Orchestrator {
         if !fresh {
             return Next::Look(Look::Pull(id.clone()));
         }
+        // Another one was opened than what is remembered, and nobody was told.
+        if seen.pull.as_ref().is_some_and(|seen| seen.number != pull.number) {
+            return self.open_pull(plan, spec, task);
+        }
         // What was verified is what the base becomes: it is in there already, or nothing of it is new.
         let method = plan.settings.merge_method;
         let behind = seen.pull.as_ref().is_some_and(|pull| pull.merge_state == MergeState::Behind);
@@ -421,6 +425,13 @@ impl Orchestrator {
             sources.push(self.base_source(seen));
             return self.sync(spec, sources);
         }
+        // What took its base in by a merge has that conflict behind it, and replaying its commits has not: squashed,
+        // it is what was verified, and the base stays linear.
+        let replayed = task.publication.unmergeable.as_ref() == Some(head);
+        let method = match method {
+            MergeMethod::Rebase if replayed => MergeMethod::Squash,
+            method => method,
+        };
         Next::effect(Effect::MergePull(MergeSpec { number: pull.number, expected_head: head.clone(), method }))
     }
 

@@ -288,7 +288,7 @@ impl Orchestrator {
         {
             self.is_about(&mut case, agent(plan.agent_of(spec)));
         }
-        let evidence = Evidence { exit, tail: bounded(tail, exit), ..of_work(work) };
+        let evidence = Evidence { exit, tail: bounded(tail, exit), ..of_work(work, &branch) };
         self.judge(pass, id, launch, rule, evidence, case);
     }
 
@@ -301,7 +301,8 @@ impl Orchestrator {
         tail: Vec<String>,
         work: Work,
     ) {
-        let Some((_, _, task)) = self.spec(id) else { return };
+        let Some((_, spec, task)) = self.spec(id) else { return };
+        let branch = spec.branch.clone();
         let same = task.work.verifying.as_ref() == Some(&work.head) && work.dirt.tracked.is_empty();
         let (rule, signal, detail) = match exit {
             ExitStatus { code: Some(0), .. } if same => {
@@ -325,7 +326,8 @@ impl Orchestrator {
         let session = task.session.as_ref().filter(|session| session.launch == launch);
         let command = session.map(|session| session.command.clone()).filter(|command| !command.is_empty());
         let case = self.case(id, signal, detail);
-        let evidence = Evidence { exit: Some(exit), tail: bounded(tail, Some(exit)), command, ..of_work(work) };
+        let evidence =
+            Evidence { exit: Some(exit), tail: bounded(tail, Some(exit)), command, ..of_work(work, &branch) };
         self.judge(pass, id, Some(launch), rule, evidence, case);
     }
 
@@ -337,8 +339,9 @@ impl Orchestrator {
         let moved = uncommitted || known.is_some_and(|head| *head != work.head);
         let good = work.dirt.is_clean() && !work.commits.is_empty() && work.branch.as_ref() == Some(&spec.branch);
         if moved && good {
+            let branch = spec.branch.clone();
             let case = self.case(id, Signal::ClaimsDone, format!("a person committed up to {}", work.head.short()));
-            self.judge(pass, id, None, "fixed-by-hand", of_work(work), case);
+            self.judge(pass, id, None, "fixed-by-hand", of_work(work, &branch), case);
         } else {
             self.eyes.note_no_fix(id);
         }
@@ -408,8 +411,9 @@ impl Orchestrator {
     }
 }
 
-fn of_work(work: Work) -> Evidence {
+fn of_work(work: Work, branch: &BranchName) -> Evidence {
     Evidence {
+        elsewhere: work.branch.as_ref() != Some(branch),
         head: Some(work.head),
         tree: Some(work.tree),
         commits: Some(work.commits),

@@ -7,8 +7,7 @@ use crate::heal::Signal;
 use crate::journal::effect::{Effect, Look, Outcome};
 use crate::journal::record::{Evidence, Record, StatusRecord, Verdict};
 use crate::plan::status::Status;
-use crate::ports::{EndMode, PrepareSpec};
-use crate::ports::{Failure, FailureKind};
+use crate::ports::{EndMode, Failure, FailureKind, MergeMethod, PrepareSpec};
 use crate::state::{Setback, TaskState, provider_of};
 
 impl Orchestrator {
@@ -101,10 +100,14 @@ impl Orchestrator {
             (Effect::Commit(_), _) => Signal::Failed,
             _ => Signal::PublishRefused,
         };
+        let conflicts = failure.kind == FailureKind::Conflict;
         let detail = match effect {
             Effect::Sync(spec) if signal == Signal::Conflict => {
                 let tips: Vec<&str> = spec.sources.iter().map(|source| source.tip.as_str()).collect();
                 format!("{}: merge {} into the branch and resolve it", failure.message, tips.join(" and "))
+            }
+            Effect::MergePull(spec) if signal == Signal::Delayed && spec.method == MergeMethod::Rebase && conflicts => {
+                format!("{}: {}; unless its base moved it is squashed", effect.name(), failure.message)
             }
             _ => format!("{}: {}", effect.name(), failure.message),
         };

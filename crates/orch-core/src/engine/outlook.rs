@@ -165,18 +165,25 @@ impl Orchestrator {
         }
         let mut all_reached = true;
         let mut stopped: BTreeSet<&TaskId> = BTreeSet::new();
+        // Skipped tasks do not hold up what starts after them, but pull requests are merged behind what they came after.
+        let mut passed: BTreeSet<&TaskId> = BTreeSet::new();
         let mut phase_stopped: Option<usize> = None;
         for id in self.graph.order() {
             let Some((_, spec, task)) = self.spec(id) else { continue };
             if self.is_winding_up(task) {
                 return Outlook::Working;
             }
+            let behind_task = self.graph.predecessors(id).into_iter().any(|edge| stopped.contains(edge.from()));
+            let pull_behind =
+                behind_task || self.graph.predecessors(id).into_iter().any(|edge| passed.contains(edge.from()));
+            if task.skipped && pull_behind {
+                passed.insert(id);
+            }
             if self.reached_goal(task) {
                 continue;
             }
             all_reached = false;
             let behind_gate = phase_stopped.is_some_and(|phase| phase < spec.phase);
-            let behind_task = self.graph.predecessors(id).into_iter().any(|edge| stopped.contains(edge.from()));
             // Whoever holds a slot or a lease by now waits for a person.
             let starts = !task.status.has_begun() || task.status == Status::Error;
             // What conflicts before it begins waits for a merge, and here nobody but a person makes one.
@@ -187,7 +194,7 @@ impl Orchestrator {
                 || self.is_paused(task)
                 || starts && (self.is_full() || self.is_leased(plan, spec))
                 || !task.status.has_begun() && (behind_gate || behind_task)
-                || task.status == Status::PrOpen && self.config.auto_merge && behind_task;
+                || task.status == Status::PrOpen && self.config.auto_merge && pull_behind;
             if !held {
                 return Outlook::Working;
             }

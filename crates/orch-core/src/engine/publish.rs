@@ -9,7 +9,7 @@ use crate::journal::effect::{Effect, Look, Notice, NoticeKind};
 use crate::journal::record::{Record, StatusRecord};
 use crate::plan::spec::{Plan, TaskSpec};
 use crate::plan::status::Status;
-use crate::ports::{LeftTip, PullSpec, PullState, PushSpec, RemoveSpec, SyncSource};
+use crate::ports::{LeftTip, Pull, PullSpec, PullState, PushSpec, RemoveSpec, SyncSource};
 use crate::state::{TaskState, Worktree};
 
 use super::outlook::Outlook;
@@ -31,10 +31,11 @@ impl Orchestrator {
             return next;
         }
         let seen = task.work.verified.as_ref().and_then(|sha| self.eyes.pull_of(&spec.id, sha));
-        let seen_open = seen.and_then(|seen| seen.pull.as_ref()).is_some_and(|pull| pull.state == PullState::Open);
+        let seen_open = seen.and_then(|seen| seen.pull.as_ref()).filter(|pull| pull.state == PullState::Open);
+        let is_seen = |pull: &Pull| seen_open.is_some_and(|seen| seen.number == pull.number);
         match &task.publication.pull {
-            // What was open before the work was sent back may be merged now.
-            Some(pull) if pull.state == PullState::Open && (seen_open || pull.head_sha == task.work.verified) => {
+            // What was open before the work was sent back may be merged now, and another one opened.
+            Some(pull) if pull.state == PullState::Open && (is_seen(pull) || pull.head_sha == task.work.verified) => {
                 let sha = task.work.verified.clone();
                 Next::record(Record::Status(StatusRecord {
                     sha,

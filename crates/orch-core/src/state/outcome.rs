@@ -9,6 +9,9 @@ use crate::journal::record::Todo;
 use crate::plan::status::Status;
 use crate::ports::{EndMode, Failure, FailureKind, PullState, PushSpec, SyncSpec};
 
+/// So often a save that a person's word is behind waits for a lock or a device before it is given up.
+const SAVES_BY_HAND: u32 = 3;
+
 impl TaskState {
     pub(super) fn done(&mut self, effect: &Effect, outcome: &Outcome, awake: AwakeMs) {
         if let Effect::Input { input, .. } = effect {
@@ -132,6 +135,9 @@ impl TaskState {
             self.worktree.remove();
         }
         let passes = matches!(kind, FailureKind::Unavailable | FailureKind::Busy);
+        if let (Effect::MergePull(spec), FailureKind::Conflict) = (effect, kind) {
+            self.publication.unmergeable = Some(spec.expected_head.clone());
+        }
         if let Effect::Push(spec) = effect {
             self.publication.left = self.rewritten(spec, failure);
         }
@@ -167,9 +173,11 @@ impl TaskState {
     }
 
     /// Whether its agent is ended although its work could not be saved: there is no worktree any more, or a person
-    /// said so.
+    /// said so, and waiting did not help.
     fn is_saved_enough(&self, kind: FailureKind) -> bool {
-        let by_hand = self.session.as_ref().is_some_and(Session::ends_by_hand);
+        let passes = matches!(kind, FailureKind::Unavailable | FailureKind::Busy);
+        let tried = !passes || self.waits.delays() >= SAVES_BY_HAND;
+        let by_hand = tried && self.session.as_ref().is_some_and(Session::ends_by_hand);
         self.status != Status::Merged && (kind == FailureKind::Missing || by_hand)
     }
 

@@ -210,7 +210,8 @@ impl TaskState {
             session.ended = Some(exit);
             let ending = session.end();
             // Seen clean after its end there is nothing to save, but for commits that are on no branch of the task.
-            ending.saved |= evidence.head.is_some() && evidence.dirt.is_none() && verdict.rule != WRONG_BRANCH;
+            let here = !evidence.elsewhere && verdict.rule != WRONG_BRANCH;
+            ending.saved |= evidence.head.is_some() && evidence.dirt.is_none() && here;
         }
         if let Some(pull) = &evidence.pull {
             self.publication.pull = Some(pull.clone());

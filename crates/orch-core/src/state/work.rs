@@ -109,6 +109,8 @@ pub struct Publication {
     pub pull: Option<Pull>,
     /// The reviews that new attempts were begun for, by id.
     pub heeded: BTreeSet<String>,
+    /// The commit that could not be merged in the way that is set, although it merges with its base.
+    pub unmergeable: Option<Sha>,
     /// Its work was seen in the base.
     pub in_base: bool,
 }

@@ -4,6 +4,8 @@ use super::cast::{
     branch, diligent, good, id, is_verify, many, mins, one, plan, play, pull, secs, task, task_of, verified, writes,
 };
 use super::{Case, cases, told};
+use crate::journal::effect::Effect;
+use crate::journal::record::Record;
 use crate::plan::status::Status;
 use crate::ports::MergeMethod;
 use crate::testkit::{Failure, Operation, Scenario, Script, Story};
@@ -20,6 +22,7 @@ pub(super) const CASES: &[Case] = cases![
     builds_on_two,
     predecessor_is_reworked,
     base_conflicts_and_is_resolved,
+    rebased_after_a_conflict,
     base_conflicts_where_a_person_merges,
     base_conflicts_for_ever,
     sync_breaks_what_was_verified,
@@ -318,6 +321,54 @@ fn base_conflicts_and_is_resolved() -> Scenario {
         (_, 1) => Script::new().wait(secs(60)).step(writes("shared.txt", "two")),
         _ => resolves(),
     })
+}
+
+fn rebased_after_a_conflict() -> Scenario {
+    let mut plan = many(2);
+    plan.settings.merge_method = MergeMethod::Rebase;
+    play(plan, |spec| match (task_of(spec), super::cast::attempt(spec)) {
+        ("t1", _) => Script::new().wait(secs(60)).step(writes("shared.txt", "one")),
+        (_, 1) => Script::new().wait(secs(60)).step(writes("shared.txt", "two")),
+        _ => resolves(),
+    })
+}
+
+#[test]
+fn what_cannot_be_replayed_onto_its_base_is_squashed() {
+    insta::assert_snapshot!(told(rebased_after_a_conflict()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:00:00 t2 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at f440734013
+    00:01:00 t2 claimsDone => verify: 1 commit over the start, clean, at 93fdc38d77
+    00:01:00 t1 verified => accept: committed and clean; no verify command is set
+    00:01:00 t1 running -> complete
+    00:01:00 t2 verified => accept: committed and clean; no verify command is set
+    00:01:00 t2 running -> complete
+    00:01:00 t1 complete -> pr_open
+    00:01:00 t2 complete -> pr_open
+    00:01:00 t1 pr_open -> merged
+    00:01:00 t2 conflict => rework: base branch main conflicts in shared.txt: merge f440734013ce6be1972038100ebe5911aa085fbc into the branch and resolve it; round 1 of 3
+    00:01:00 t2 pr_open -> error: base branch main conflicts in shared.txt: merge f440734013ce6be1972038100ebe5911aa085fbc into the branch and resolve it
+    00:01:00 t2 error -> running (attempt 2)
+    00:02:00 t2 claimsDone => verify: 1 commit over the start, clean, at c58847a694
+    00:02:00 t2 verified => accept: committed and clean; no verify command is set
+    00:02:00 t2 running -> complete
+    00:02:00 t2 complete -> pr_open
+    00:02:00 t2 delayed => wait: mergePull: pull request 2 conflicts with main in shared.txt; unless its base moved it is squashed; trying again
+    00:02:12 t2 pr_open -> merged
+    Goal
+    ");
+    let story = rebased_after_a_conflict().run().expect("a plan");
+    let methods: Vec<MergeMethod> = story
+        .journal
+        .iter()
+        .filter_map(|entry| match &entry.record {
+            Record::Effect { effect: Effect::MergePull(spec) } => Some(spec.method),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(methods, [MergeMethod::Rebase, MergeMethod::Rebase, MergeMethod::Squash]);
 }
 
 #[test]

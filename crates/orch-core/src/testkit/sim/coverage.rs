@@ -53,6 +53,19 @@ const COLUMNS: [&str; 37] = [
     "attach",
 ];
 
+/// Why some cells stay empty however many stories are played.
+const UNREACHABLE: [(Status, Status, &str, &str); 4] = [
+    (
+        Status::Stuck,
+        Status::Complete,
+        "nothing",
+        "work is verified while its task is stuck only if an answer comes late",
+    ),
+    (Status::Complete, Status::Merged, "nothing", "its pull request must be merged by hand before it is seen open"),
+    (Status::Error, Status::PrOpen, "nothing", "it takes a person who reopens a pull request, or says retry"),
+    (Status::Error, Status::Merged, "nothing", "it takes a person who merges what failed"),
+];
+
 impl Coverage {
     pub(super) fn befell(&mut self, what: &'static str) {
         self.befallen.insert(what);
@@ -74,11 +87,13 @@ impl Coverage {
         }
     }
 
-    /// The cells that no story reached: from, to, after what.
-    pub fn empty_cells(&self) -> Vec<(Status, Status, &'static str)> {
+    /// The cells that no story reached: from, to, after what, and why no story can, if that is so.
+    pub fn empty_cells(&self) -> Vec<(Status, Status, &'static str, Option<&'static str>)> {
         let rows = TRANSITIONS.iter().map(|row| (row.from, row.to));
         let cells = rows.flat_map(|(from, to)| COLUMNS.map(|column| (from, to, column)));
-        cells.filter(|cell| !self.cells.contains_key(cell)).collect()
+        let empty = cells.filter(|cell| !self.cells.contains_key(cell));
+        let why = |cell| UNREACHABLE.iter().find(|row| (row.0, row.1, row.2) == cell).map(|row| row.3);
+        empty.map(|cell| (cell.0, cell.1, cell.2, why(cell))).collect()
     }
 }
 

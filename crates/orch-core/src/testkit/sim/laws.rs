@@ -337,7 +337,8 @@ impl Laws {
             }
             // Whose work cannot be saved is ended on a person's word only, and that person is told.
             (Effect::Save { task, .. }, _, _) => {
-                let said = self.shadow.tasks.get(task).is_some_and(|task| task.needs_human);
+                let by_hand = |task: &TaskState| task.session.as_ref().is_some_and(Session::ends_by_hand);
+                let said = self.shadow.tasks.get(task).is_some_and(|task| task.needs_human || by_hand(task));
                 if said {
                     self.saved.insert(task.clone());
                 }

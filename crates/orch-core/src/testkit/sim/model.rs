@@ -2,7 +2,7 @@
 
 use crate::base::{TaskId, Timestamp};
 use crate::plan::{Gate, Plan, SameFile, Status, TaskSpec};
-use crate::state::{State, TaskState};
+use crate::state::{REMOTE, State, TaskState, agent};
 
 pub(super) struct Model<'a> {
     pub(super) plan: &'a Plan,
@@ -75,9 +75,18 @@ impl Model<'_> {
             let waits = matches!(task.status, Status::Pending | Status::Blocked) && task.waits.on.is_empty();
             let held =
                 task.paused || task.skipped || task.needs_human || task.waits.not_before.is_some_and(|at| at > now);
-            waits && !held && self.before(id).is_none() && self.touches(id).is_none()
+            let down = self.plan.task(id).is_some_and(|spec| self.is_down(spec, now));
+            waits && !held && !down && self.before(id).is_none() && self.touches(id).is_none()
         };
         self.state.tasks.iter().filter(|(id, task)| may(id, task)).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Whether what a task's agent, or its worktree, needs is down, or whoever finds that out is still at it.
+    fn is_down(&self, spec: &TaskSpec, now: Timestamp) -> bool {
+        let agent = agent(self.plan.agent_of(spec));
+        let outages = self.state.outages.iter().filter(|(provider, _)| **provider == agent || *provider == REMOTE);
+        let tries = |id: &TaskId| self.state.tasks.get(id).is_some_and(|task| task.session.is_some());
+        outages.map(|(_, outage)| outage).any(|outage| outage.until > now || outage.probe.as_ref().is_some_and(tries))
     }
 
     /// A task with overlapping files that is not through, whoever of the two goes first.

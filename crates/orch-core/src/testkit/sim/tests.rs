@@ -33,7 +33,11 @@ fn what_was_mended_stays_mended() {
         1905, 1941, 2234, // What is built on work that is skipped then.
         2707, 8072, // What waits for the end of an outage holds no slot.
         4734, 9947, // What an agent committed on no branch and deleted itself.
-        1374, 1700,
+        1374, 1700, 83656, // Another pull request than the remembered one; what cannot be rebased.
+        37651, 68068, // A lock in the way of a save that a person asked for.
+        23859, // What is built on a skipped task behind one that waits for a person.
+        83428, // What waits for the end of an outage is not ready.
+        23469,
     ]);
 }
 
