@@ -5,8 +5,8 @@ mod detach;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 
-use orch_core::base::{TaskId, Timestamp};
-use orch_core::engine::Orchestrator;
+use orch_core::base::{TaskId, Timestamp, escape_line};
+use orch_core::engine::{Orchestrator, Wait, WaitKind};
 use orch_core::heal::Remedy;
 use orch_core::journal::{Entry, Record};
 use orch_core::plan::{ExecutorKind, Status};
@@ -130,8 +130,8 @@ pub(crate) struct Progress {
     quiet: bool,
     terminal: bool,
     statuses: BTreeMap<TaskId, Shown>,
-    /// Whether all tasks are paused at once.
-    paused: bool,
+    /// What each task waits for, as last shown.
+    waits: BTreeMap<TaskId, Vec<Wait>>,
     /// What agents' screens say last.
     live: BTreeMap<TaskId, String>,
     /// Lines of the live view that are on the screen.
@@ -142,9 +142,6 @@ pub(crate) struct Progress {
 struct Shown {
     status: Status,
     attempt: u32,
-    needs_human: bool,
-    paused: bool,
-    reason: Option<String>,
     since: Timestamp,
 }
 
@@ -159,7 +156,7 @@ impl Progress {
             quiet,
             terminal: std::io::stderr().is_terminal(),
             statuses: BTreeMap::new(),
-            paused: false,
+            waits: BTreeMap::new(),
             live: BTreeMap::new(),
             drawn: 0,
         }
@@ -196,24 +193,16 @@ impl Progress {
         if !self.quiet {
             lines.push(format!("{said}: {}", self.counts()));
         }
-        for (task, shown) in self.statuses.iter().filter(|(_, shown)| shown.needs_human) {
-            let reason = orch_core::base::escape_line(shown.reason.as_deref().unwrap_or_default());
-            lines.push(format!("  {task} needs a person: {reason} (`orch why {task}` tells all)"));
-        }
-        if ending == Ending::NeedsPerson {
-            lines.extend(self.paused());
+        let waits = self.waits.iter().flat_map(|(task, waits)| waits.iter().map(move |wait| (task, wait)));
+        let shown = |wait: &Wait| ending == Ending::NeedsPerson || wait.kind == WaitKind::Person;
+        for line in waits.filter(|(_, wait)| shown(wait)).map(|(task, wait)| held(task, wait)) {
+            // Everything is paused once.
+            if lines.last() != Some(&line) {
+                lines.push(line);
+            }
         }
         self.print(&lines, false);
         exit
-    }
-
-    /// What a person holds back, and how to let it go.
-    fn paused(&self) -> Vec<String> {
-        if self.paused {
-            return vec!["  everything is paused (`orch resume` goes on)".to_owned()];
-        }
-        let paused = self.statuses.iter().filter(|(_, shown)| shown.paused);
-        paused.map(|(task, _)| format!("  {task} is paused (`orch resume {task}` goes on)")).collect()
     }
 
     /// Prints lines above the live view, which is drawn anew.
@@ -254,17 +243,27 @@ impl Progress {
         lines
     }
 
+    /// What a task waits for now and did not before, where no record says so.
+    fn awaited(&self, task: &TaskId, waits: &[Wait], at: Timestamp) -> Vec<String> {
+        let before = self.waits.get(task).map_or(&[][..], Vec::as_slice);
+        let is_new = |wait: &&Wait| !before.iter().any(|old| (old.kind, &old.what) == (wait.kind, &wait.what));
+        let told = waits.iter().filter(|wait| wait.kind.is_of_pull()).filter(is_new);
+        let at = at.to_string();
+        let at = at.get(11..19).unwrap_or_default();
+        let text = |wait: &Wait| format!("{}, until {}", escape_line(&wait.what), escape_line(&wait.ends));
+        told.map(|wait| format!("{at} {task:<12} waits for {}", text(wait))).collect()
+    }
+
     fn line(&self, entry: &Entry) -> Option<String> {
         let task = entry.task.as_ref()?;
         let said = match &entry.record {
             Record::Status(change) => {
                 let attempt = change.attempt.map_or(String::new(), |n| format!(" (attempt {n})"));
-                let reason =
-                    change.reason.as_ref().map_or(String::new(), |r| format!(": {}", orch_core::base::escape_line(r)));
+                let reason = change.reason.as_ref().map_or(String::new(), |r| format!(": {}", escape_line(r)));
                 format!("{}{attempt}{reason}", self.paint(change.to))
             }
             Record::Remedy { decision, .. } if !matches!(decision.remedy, Remedy::Accept | Remedy::Verify) => {
-                format!("  {}: {}", decision.remedy.name(), orch_core::base::escape_line(&decision.reason))
+                format!("  {}: {}", decision.remedy.name(), escape_line(&decision.reason))
             }
             _ => return None,
         };
@@ -273,26 +272,41 @@ impl Progress {
     }
 }
 
+/// What holds a task when a run stops, and how to let it go.
+fn held(task: &TaskId, wait: &Wait) -> String {
+    match wait.kind {
+        WaitKind::Person => {
+            let reason = escape_line(wait.what.trim_start_matches("a person: "));
+            format!("  {task} needs a person: {reason} (`orch why {task}` tells all)")
+        }
+        WaitKind::Paused if wait.ends == "`orch resume`" => "  everything is paused (`orch resume` goes on)".to_owned(),
+        WaitKind::Paused => format!("  {task} is paused ({} goes on)", wait.ends),
+        _ => format!("  {task} waits for {wait}"),
+    }
+}
+
 impl Observer for Progress {
     fn recorded(&mut self, engine: &Orchestrator, entries: &[Entry]) {
-        self.paused = engine.state().paused;
         let all = self.statuses.is_empty();
         let touched: BTreeSet<&TaskId> = entries.iter().filter_map(|entry| entry.task.as_ref()).collect();
         for (id, task) in engine.state().tasks.iter().filter(|(id, _)| all || touched.contains(id)) {
             let since = entries.last().map_or(Timestamp::from_millis(0), |entry| entry.timestamp);
             let since =
                 self.statuses.get(id).filter(|shown| shown.status == task.status).map_or(since, |shown| shown.since);
-            let shown = Shown {
-                status: task.status,
-                attempt: task.attempt.number.0,
-                needs_human: task.needs_human,
-                paused: task.paused && task.status != Status::Merged,
-                reason: task.reason.clone(),
-                since,
-            };
-            self.statuses.insert(id.clone(), shown);
+            self.statuses.insert(id.clone(), Shown { status: task.status, attempt: task.attempt.number.0, since });
         }
-        let lines: Vec<String> = entries.iter().filter(|_| !self.quiet).filter_map(|entry| self.line(entry)).collect();
+        let mut lines: Vec<String> =
+            entries.iter().filter(|_| !self.quiet).filter_map(|entry| self.line(entry)).collect();
+        let leaves = entries.iter().any(|entry| matches!(&entry.record, Record::Driver(driver) if !driver.start));
+        for id in engine.state().tasks.keys().filter(|id| all || leaves || touched.contains(id)) {
+            let waits = engine.waits(id);
+            if !self.quiet
+                && let Some(at) = entries.last().map(|entry| entry.timestamp)
+            {
+                lines.extend(self.awaited(id, &waits, at));
+            }
+            self.waits.insert(id.clone(), waits);
+        }
         if !lines.is_empty() {
             self.print(&lines, true);
         }
@@ -310,6 +324,6 @@ impl Observer for Progress {
     }
 
     fn said(&mut self, message: &str) {
-        self.print(&[format!("note: {}", orch_core::base::escape_line(message))], true);
+        self.print(&[format!("note: {}", escape_line(message))], true);
     }
 }

@@ -23,6 +23,7 @@ pub(crate) mod perform;
 mod publish;
 mod timers;
 mod user;
+mod waits;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +51,7 @@ pub use outlook::{Blocker, BlockerKind, Outlook};
 pub(crate) use outlook::{Holds, is_at_goal};
 pub use perform::{LookPlan, Ports, PullPlan};
 pub use user::Refusal;
+pub use waits::{Wait, WaitKind, waits};
 
 use dispatch::Queues;
 use eyes::Eyes;

@@ -27,7 +27,7 @@ pub(crate) use outage::{REMOTE, agent, provider_of};
 pub use projection::{EditRefusal, TakenEdit};
 pub(crate) use session::Treatment;
 pub use session::{Ending, Session};
-pub(crate) use task::WRONG_BRANCH;
+pub(crate) use task::{BRANCH_GONE, WRONG_BRANCH};
 pub use task::{TaskState, Times};
 pub use waits::{Delay, Waits};
 pub use work::{Publication, Unpublished, Work, Worktree};
@@ -168,6 +168,7 @@ impl State {
                     self.note_outage(of, *signal, &decision.remedy, entry.timestamp);
                 }
             }
+            Record::Pull { pull } => self.with(entry, |task| task.see_pull(pull, entry.timestamp)),
             Record::Progress(marks) => {
                 let mut got_on = false;
                 self.with(entry, |task| got_on = task.progress(marks, entry.timestamp));

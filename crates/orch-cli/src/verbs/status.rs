@@ -1,5 +1,5 @@
 use orch_core::base::{Millis, TaskId, Timestamp, clean, escape_line};
-use orch_core::engine::BlockerKind;
+use orch_core::engine::{Wait, WaitKind};
 use orch_core::views::{FleetView, TaskView};
 use orch_runtime::SystemClock;
 
@@ -72,7 +72,12 @@ fn whole(fleet: &FleetView, now: Timestamp, paint: Paint) -> String {
     }
     for task in waiting {
         let said = format!("{} needs a person: {}", task.id, reason(task));
-        text.push_str(&format!("{}\n  help: `orch why {}` tells all\n", paint.alarm(&said), task.id));
+        text.push_str(&format!("{}\n", paint.alarm(&said)));
+        let wait = task.waits.iter().find(|wait| wait.kind == WaitKind::Person);
+        let since = wait.and_then(|wait| wait.since).map(|at| format!("since {}, ", ago(Some(at), now)));
+        let ends = wait.map(|wait| format!("{}until {}", since.unwrap_or_default(), escape_line(&wait.ends)));
+        text.push_str(&ends.map(|ends| format!("  {ends}\n")).unwrap_or_default());
+        text.push_str(&format!("  help: `orch why {}` tells all\n", task.id));
     }
     text
 }
@@ -86,34 +91,33 @@ fn row(task: &TaskView, now: Timestamp, paint: Paint) -> Vec<String> {
         task.pr_number.map_or_else(|| "-".to_owned(), |number| format!("#{number}")),
         ago(task.last_progress, now),
         escape_line(&clean(&task.title, TITLE)),
-        note(task),
+        note(task, now),
     ]
 }
 
-/// What there is to know of a task beside its status, in a few words.
-fn note(task: &TaskView) -> String {
+/// What there is to know of a task beside its status: all that it waits for, else why it stands there.
+fn note(task: &TaskView, now: Timestamp) -> String {
     let flags = [(task.needs_human, "needs a person"), (task.skipped, "skipped"), (task.paused, "paused")];
     let mut parts: Vec<String> = flags.iter().filter(|(set, _)| *set).map(|(_, name)| (*name).to_owned()).collect();
-    if !task.blocked_by.is_empty() {
-        parts.push(format!("waits for {}", waits(task)));
-    } else if !task.needs_human && task.reason.is_some() {
+    let said = |kind: WaitKind| matches!(kind, WaitKind::Person | WaitKind::Paused);
+    let waits = task.waits.iter().filter(|wait| !said(wait.kind));
+    parts.extend(waits.map(|wait| format!("waits for {}", waited(wait, now))));
+    if parts.is_empty() && task.reason.is_some() {
         parts.push(reason(task));
     }
     parts.join("; ")
 }
 
-fn waits(task: &TaskView) -> String {
-    const SHOWN: usize = 3;
-    let name = |blocker: &orch_core::engine::Blocker| match blocker.kind {
-        BlockerKind::DependsOn => blocker.task.to_string(),
-        BlockerKind::File => format!("{} (same file)", blocker.task),
-        BlockerKind::Phase => format!("{} (earlier phase)", blocker.task),
-    };
-    let mut names: Vec<String> = task.blocked_by.iter().take(SHOWN).map(name).collect();
-    if let Some(more) = task.blocked_by.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-        names.push(format!("{more} more"));
+/// A wait in words that follow "waits for", its times as a person at the terminal sees them.
+fn waited(wait: &Wait, now: Timestamp) -> String {
+    let mut text = escape_line(&clean(&wait.what, 300));
+    if let Some(since) = wait.since {
+        text.push_str(&format!(", since {}", ago(Some(since), now)));
     }
-    names.join(", ")
+    if let Some(again) = wait.again {
+        text.push_str(&format!(", again in {}", Millis::from_secs(again.since(now).0.div_ceil(1000))));
+    }
+    format!("{text}, until {}", escape_line(&wait.ends))
 }
 
 fn reason(task: &TaskView) -> String {
@@ -148,13 +152,15 @@ fn one(task: &TaskView, now: Timestamp, paint: Paint) -> String {
         row("progress", or(time(task.last_progress))),
         row("completed", or(time(task.completed_at))),
     ];
-    let said = note(task);
+    let said = note(task, now);
     if !said.is_empty() {
         rows.push(row("note", said));
     }
     if task.needs_human {
         rows.push(row("reason", paint.alarm(&reason(task))));
     }
+    let held = task.waits.iter().filter(|wait| matches!(wait.kind, WaitKind::Person | WaitKind::Paused));
+    rows.extend(held.map(|wait| row("ends", format!("until {}", escape_line(&wait.ends)))));
     format!("{}\n{}", paint.bold(task.id.as_str()), table(&rows))
 }
 
@@ -192,11 +198,12 @@ mod tests {
 
         TASK  STATUS   TRY  AGENT   PR  SEEN       TITLE                                     NOTE
         t1    stuck    2    codex   #7  2h 3m ago  First red                                 needs a person
-        t2    pending  -    codex   -   -          A title that is much longer than there …  waits for t1 (same file)
-        t3    pending  -    claude  -   -                                                    waits for t2
-        t4    pending  -    codex   -   -          Fourth                                    skipped; waits for t1 (earlier phase), t2 (earlier phase), t3 (earlier phase)
+        t2    pending  -    codex   -   -          A title that is much longer than there …  waits for t1 (both touch a.js), until it is complete, or skipped by `orch skip`
+        t3    pending  -    claude  -   -                                                    waits for t2 (dependsOn), until it is complete, or skipped by `orch skip`
+        t4    pending  -    codex   -   -          Fourth                                    skipped
 
         t1 needs a person: log\nin
+          until `orch retry t1`; `orch skip t1` lets others pass
           help: `orch why t1` tells all
         "#);
     }
@@ -219,6 +226,7 @@ mod tests {
         completed     -
         note          needs a person
         reason        log\nin
+        ends          until `orch retry t1`; `orch skip t1` lets others pass
         ");
     }
 

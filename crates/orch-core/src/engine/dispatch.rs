@@ -136,6 +136,11 @@ impl Queues {
         !self.lane.is_empty()
     }
 
+    /// Pull requests on their way into the base.
+    pub(super) fn lane(&self) -> impl Iterator<Item = &TaskId> {
+        self.lane.iter()
+    }
+
     pub(super) fn next_timer(&self) -> Option<Timestamp> {
         self.timers.first().map(|(at, _)| *at)
     }

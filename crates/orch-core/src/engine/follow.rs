@@ -14,7 +14,7 @@ use crate::plan::status::Status;
 use crate::ports::{
     Checks, MergeMethod, MergeSpec, MergeState, Pull, PullChange, PullState, Review, SyncSource, SyncSpec,
 };
-use crate::state::TaskState;
+use crate::state::{BRANCH_GONE, TaskState};
 
 /// Looks at a merge that the base does not show before a person is needed.
 const DOUBTS: u32 = 3;
@@ -214,6 +214,24 @@ impl Orchestrator {
 
     /// A pull request was looked at.
     fn on_pull(&mut self, pass: &mut Pass<'_>, id: &TaskId, seen: Result<SeenPull, String>) {
+        let pull = seen.as_ref().ok().and_then(|seen| seen.pull.clone());
+        self.judge_pull_seen(pass, id, seen);
+        if let Some(pull) = pull {
+            self.note_pull(pass, id, pull);
+        }
+    }
+
+    /// Remembers a pull request that waits for something else than it did, so that whoever asks is told.
+    fn note_pull(&mut self, pass: &mut Pass<'_>, id: &TaskId, pull: Pull) {
+        let Some(task) = self.state.tasks.get(id) else { return };
+        let published = matches!(task.status, Status::Complete | Status::PrOpen) && !task.needs_human;
+        let known = task.publication.pull.as_ref().is_some_and(|known| known.number == pull.number);
+        if published && known && task.healing.unanswered.is_none() && self.waits_otherwise(id, &pull) {
+            self.record(pass, Some(id.clone()), Record::Pull { pull: Box::new(pull) });
+        }
+    }
+
+    fn judge_pull_seen(&mut self, pass: &mut Pass<'_>, id: &TaskId, seen: Result<SeenPull, String>) {
         self.eyes.answered(&Look::Pull(id.clone()));
         let Some((_, _, task)) = self.spec(id) else { return };
         // A forge that cannot be reached is asked again at the next interval.
@@ -264,6 +282,15 @@ impl Orchestrator {
         }
         if pull.state == PullState::Closed {
             return self.judge_pull(pass, id, Signal::PullClosed, "closed", "closed without a merge", &seen);
+        }
+        if pull.head_sha.is_none() && task.publication.pushed == task.work.verified {
+            // A forge may lag behind a push.
+            if self.eyes.note_doubt(id) >= DOUBTS {
+                let branch = self.branch(id).map_or("its branch", BranchName::as_str);
+                let detail = format!("{branch} was deleted at the remote; `orch retry {id}` pushes it again");
+                self.judge_pull(pass, id, Signal::Broken, BRANCH_GONE, &detail, &seen);
+            }
+            return;
         }
         if pull.head_sha != task.work.verified {
             // A forge may lag behind a push; a commit that is not ours is someone else's.

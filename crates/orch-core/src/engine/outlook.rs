@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Orchestrator;
 use super::dispatch::{Queues, meets, reached};
+use super::waits::{Wait, Waiting, names};
 use crate::base::id::TaskId;
 use crate::journal::effect::Effect;
 use crate::plan::graph::{EdgeKind, TaskGraph};
@@ -58,6 +59,11 @@ impl<'a> Holds<'a> {
         Self { state, graph, queues: Queues::new(state, graph) }
     }
 
+    /// Everything that a task waits for now, what only a person ends first; empty while it is at work or done.
+    pub(crate) fn waits(&self, id: &TaskId) -> Vec<Wait> {
+        Waiting { state: self.state, graph: self.graph, queues: &self.queues }.of(id)
+    }
+
     pub(crate) fn blockers(&self, id: &TaskId) -> Vec<Blocker> {
         blockers(self.state, self.graph, &self.queues, id)
     }
@@ -66,23 +72,9 @@ impl<'a> Holds<'a> {
     pub(crate) fn open_phase(&self) -> Option<usize> {
         self.queues.closed_gate(usize::MAX)
     }
-
-    /// How many tasks hold a slot.
-    pub(crate) fn slots_taken(&self) -> usize {
-        self.queues.slots().count()
-    }
-
-    /// The task that holds the lease of files that another one wants.
-    pub(crate) fn lease_holder(&self, id: &TaskId) -> Option<&TaskId> {
-        let plan = self.state.plan.as_ref()?;
-        let wanted = &plan.task(id)?.files;
-        self.queues
-            .leases()
-            .find(|other| *other != id && plan.task(other).is_some_and(|held| held.files.overlaps(wanted)))
-    }
 }
 
-fn blockers(state: &State, graph: &TaskGraph, queues: &Queues, id: &TaskId) -> Vec<Blocker> {
+pub(super) fn blockers(state: &State, graph: &TaskGraph, queues: &Queues, id: &TaskId) -> Vec<Blocker> {
     let spec = state.plan.as_ref().and_then(|plan| plan.tasks.get(queues.index(id)?));
     let (Some(spec), Some(task)) = (spec, state.tasks.get(id)) else { return Vec::new() };
     if task.status.has_begun() {
@@ -135,20 +127,7 @@ impl Orchestrator {
     }
 
     pub(super) fn blocked_reason(&self, id: &TaskId) -> String {
-        let blockers = self.blockers(id);
-        let mut parts: Vec<String> = blockers
-            .iter()
-            .take(4)
-            .map(|blocker| match blocker.kind {
-                BlockerKind::DependsOn => format!("{} (dependsOn)", blocker.task),
-                BlockerKind::File => format!("{} (same file)", blocker.task),
-                BlockerKind::Phase => format!("{} (earlier phase)", blocker.task),
-            })
-            .collect();
-        if blockers.len() > parts.len() {
-            parts.push(format!("{} more", blockers.len() - parts.len()));
-        }
-        format!("waits for {}", parts.join(", "))
+        format!("waits for {}", names(self.blockers(id).iter().map(ToString::to_string), ", "))
     }
 
     /// Where the run stands.

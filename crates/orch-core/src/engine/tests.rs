@@ -18,6 +18,7 @@ mod stacking;
 mod steering;
 mod tables;
 mod verifying;
+mod waiting;
 mod watching;
 mod worktrees;
 
@@ -53,6 +54,7 @@ fn all_cases() -> impl Iterator<Item = Case> {
         stacking::CASES,
         steering::CASES,
         verifying::CASES,
+        waiting::CASES,
         watching::CASES,
         worktrees::CASES,
     ];

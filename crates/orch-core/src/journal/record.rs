@@ -79,6 +79,11 @@ pub enum Record {
     },
     /// Marks of life of one session.
     Progress(Marks),
+    /// A pull request as it was seen when what it waits for had changed.
+    Pull {
+        /// The pull request.
+        pull: Box<Pull>,
+    },
     /// A person said something.
     User {
         /// What.

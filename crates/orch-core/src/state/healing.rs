@@ -22,6 +22,8 @@ pub struct Healing {
     pub trouble: Option<AwakeMs>,
     /// How often a person was called.
     pub calls: u32,
+    /// When a person was called last.
+    pub called_at: Option<Timestamp>,
     /// What a person was called for while the session lives.
     pub plea: Option<Plea>,
     /// Remedies so far, for reports.
@@ -153,7 +155,7 @@ impl TaskState {
             }
             Remedy::Escalate => {
                 self.needs_human = true;
-                self.healing.calls += 1;
+                (self.healing.calls, self.healing.called_at) = (self.healing.calls + 1, Some(when));
                 self.reason = Some(reason.to_owned());
                 self.healing.trouble = Some(awake);
                 self.healing.plea = verdict.as_ref().map(|v| Plea { signal, line: v.evidence.line.clone() });
@@ -174,7 +176,9 @@ impl TaskState {
         let what = verdict.map_or_else(String::new, |verdict| verdict.rule.clone());
         let since = self.waits.delay.as_ref().filter(|delay| delay.what == what).map_or(now, |delay| delay.since);
         let times = self.waits.delays() + 1;
-        self.waits.delay = Some(Delay { what, why: reason.to_owned(), times, since, until });
+        // Nothing is broken where a merge was put off: others come first.
+        let in_turn = verdict.is_some_and(|it| it.rule == "mergePull" && !it.case.local && it.case.provider.is_empty());
+        self.waits.delay = Some(Delay { what, why: reason.to_owned(), in_turn, times, since, until });
     }
 
     fn will_type(&mut self, verdict: Option<&Verdict>, input: &SessionInput) {

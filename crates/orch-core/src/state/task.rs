@@ -10,10 +10,13 @@ use crate::heal::Signal;
 use crate::journal::effect::{Effect, Purpose};
 use crate::journal::record::{Entry, ImportedState, Marks, StatusRecord, Todo, UserVerb, Verdict};
 use crate::plan::status::Status;
-use crate::ports::{Key, PullState, SessionInput};
+use crate::ports::{Key, Pull, PullState, SessionInput};
 
 /// The rule of a verdict on an agent that ended on another branch, or on none.
 pub(crate) const WRONG_BRANCH: &str = "wrong-branch";
+
+/// The rule of a verdict on a branch that is not at the remote any more.
+pub(crate) const BRANCH_GONE: &str = "branch-gone";
 
 /// A session that still prints this long after its launch got somewhere: an earlier end is one more
 /// relaunch in vain.
@@ -219,6 +222,10 @@ impl TaskState {
                 self.publication.heeded.extend(pull.reviews.iter().map(|review| review.id.clone()));
             }
         }
+        if verdict.rule == BRANCH_GONE {
+            // Whoever says to go on has it pushed again.
+            self.publication.pushed = None;
+        }
         if evidence.head.is_some() {
             self.work.nested = evidence.dirt.as_ref().map(|dirt| dirt.nested.clone()).unwrap_or_default();
         }
@@ -233,6 +240,12 @@ impl TaskState {
         self.retries.by_person = false;
         self.publication.go_on(false);
         self.healing.unanswered = Some(verdict.clone());
+    }
+
+    /// What its pull request waits for changed.
+    pub(super) fn see_pull(&mut self, pull: &Pull, at: Timestamp) {
+        self.publication.pull = Some(pull.clone());
+        self.publication.pull_since = Some(at);
     }
 
     /// Does not count a time in which nobody could see anything.
@@ -281,7 +294,7 @@ impl TaskState {
         match verb {
             UserVerb::Kill => {
                 self.needs_human = true;
-                self.healing.calls += 1;
+                (self.healing.calls, self.healing.called_at) = (self.healing.calls + 1, Some(entry.timestamp));
                 self.reason = Some("killed by a person".to_owned());
                 self.end_by_hand(entry.timestamp);
             }

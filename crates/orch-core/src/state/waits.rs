@@ -30,6 +30,8 @@ pub struct Delay {
     pub what: String,
     /// What was decided about it, and why.
     pub why: String,
+    /// It is its turn only that is waited for: nothing failed.
+    pub in_turn: bool,
     /// How often in a row something was not to be had, this or before it another thing.
     pub times: u32,
     /// When it failed first.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::id::{Sha, TaskId};
+use crate::base::time::Timestamp;
 use crate::ports::{Commit, Nested, Prepared, Pull};
 
 /// The directory that a task is worked on in.
@@ -107,6 +108,8 @@ pub struct Publication {
     pub left: Option<Sha>,
     /// Its pull request when last changed or seen to change.
     pub pull: Option<Pull>,
+    /// Since when that waits for what it shows.
+    pub pull_since: Option<Timestamp>,
     /// The reviews that new attempts were begun for, by id.
     pub heeded: BTreeSet<String>,
     /// The commit that could not be merged in the way that is set, although it merges with its base.

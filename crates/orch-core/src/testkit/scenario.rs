@@ -487,7 +487,8 @@ fn line(record: &Record) -> Option<String> {
         | Record::Effect { .. }
         | Record::Done { .. }
         | Record::Verdict(_)
-        | Record::Progress(_) => return None,
+        | Record::Progress(_)
+        | Record::Pull { .. } => return None,
     })
 }
 

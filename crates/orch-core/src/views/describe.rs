@@ -1,7 +1,8 @@
+use crate::base::id::Sha;
 use crate::base::text::{clean, escape_line};
 use crate::journal::effect::{Effect, Outcome, Purpose};
 use crate::journal::record::{DriverRecord, Entry, Evidence, ImportedState, Record, StatusRecord, UserVerb, Verdict};
-use crate::ports::{EndMode, ExitStatus, Key, SessionInput};
+use crate::ports::{Checks, EndMode, ExitStatus, Key, MergeState, Pull, SessionInput};
 
 /// How much of a foreign text one line shows.
 const SHOWN: usize = 300;
@@ -19,6 +20,7 @@ pub fn describe(entry: &Entry) -> String {
         Record::Verdict(verdict) => of_verdict(verdict),
         Record::Remedy { decision, .. } => format!("remedy {}: {}", decision.remedy.name(), shown(&decision.reason)),
         Record::Progress(marks) => format!("session {} gets on", marks.launch),
+        Record::Pull { pull } => of_pull(pull),
         Record::User { verb } => of_user(verb),
         Record::Gap { what, lasted } => format!("nothing could be seen for {lasted} ({})", shown(what)),
     }
@@ -37,6 +39,7 @@ pub(super) fn kind(record: &Record) -> &'static str {
         Record::Verdict(_) => "verdict",
         Record::Remedy { .. } => "remedy",
         Record::Progress(_) => "progress",
+        Record::Pull { .. } => "pull",
         Record::User { .. } => "user",
         Record::Gap { .. } => "gap",
     }
@@ -94,6 +97,25 @@ fn of_status(change: &StatusRecord) -> String {
 
 fn of_verdict(verdict: &Verdict) -> String {
     format!("verdict {} by rule {}: {}", verdict.case.signal, shown(&verdict.rule), shown(&verdict.case.detail))
+}
+
+fn of_pull(pull: &Pull) -> String {
+    let head = pull.head_sha.as_ref().map_or("no commit", Sha::short);
+    let merge = match &pull.merge_state {
+        MergeState::Unknown => String::new(),
+        MergeState::Clean => ", can be merged".to_owned(),
+        MergeState::Behind => ", is behind its base".to_owned(),
+        MergeState::Dirty => ", conflicts with its base".to_owned(),
+        MergeState::Blocked(why) => format!(", cannot be merged: {}", shown(why)),
+        MergeState::Queued => ", is in the forge's queue".to_owned(),
+    };
+    let checks = match pull.checks() {
+        Checks::None => "",
+        Checks::Pending => ", checks have not ended",
+        Checks::Passed => ", checks passed",
+        Checks::Failed => ", checks failed",
+    };
+    format!("pull request {} is seen {:?} at {head}{checks}{merge}", pull.number, pull.state).to_lowercase()
 }
 
 fn of_user(verb: &UserVerb) -> String {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::base::id::{AttemptNo, BranchName, PullNumber, Seq, TaskId};
 use crate::base::layout::Layout;
 use crate::base::time::{AwakeMs, Timestamp};
-use crate::engine::{Blocker, Holds};
+use crate::engine::{Blocker, Holds, Wait};
 use crate::journal::record::{Entry, ImportedState, Record};
 use crate::plan::graph::TaskGraph;
 use crate::plan::manifest::{ImportedTask, Manifest};
@@ -83,6 +83,8 @@ pub struct TaskView {
     pub paused: bool,
     /// What it waits for before it may start.
     pub blocked_by: Vec<Blocker>,
+    /// All that it waits for now: for what, since when, and what would end it.
+    pub waits: Vec<Wait>,
     /// When its first attempt opened.
     pub started_at: Option<Timestamp>,
     /// When it was last seen to get on.
@@ -205,6 +207,7 @@ impl TaskView {
             skipped: task.skipped,
             paused: task.paused || state.paused,
             blocked_by: holds.blockers(&spec.id),
+            waits: holds.waits(&spec.id),
             started_at: task.times.started_at,
             last_progress: task.times.last_progress,
             completed_at: task.times.completed_at,

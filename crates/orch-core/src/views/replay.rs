@@ -111,6 +111,7 @@ pub fn replay(entries: &[Entry], policy: &dyn HealPolicy) -> Replay {
             | Record::Done { .. }
             | Record::Verdict(_)
             | Record::Progress(_)
+            | Record::Pull { .. }
             | Record::User { .. }
             | Record::Gap { .. } => None,
         };

@@ -133,6 +133,15 @@ fn the_fleet_has_every_field_of_the_contract() {
           ]
         }
       ],
+      "waits": [
+        {
+          "kind": "dependsOn",
+          "what": "t1 (dependsOn; both touch a.js)",
+          "since": "2026-01-01T00:00:01.000Z",
+          "again": null,
+          "ends": "it is complete, or skipped by `orch skip`"
+        }
+      ],
       "startedAt": null,
       "lastProgress": null,
       "completedAt": null
@@ -197,7 +206,7 @@ fn why_quotes_evidence_rule_threshold_and_source() {
     let why = Why::new(&tale.entries, &state, &graph, &Layout::new("/w"), &id("t1"), source).expect("known");
     insta::assert_snapshot!(why, @r"
     t1 is error, attempt 2: First
-      waits for a person: exit\ncode 1
+      waits for a person: exit\ncode 1, since 2026-01-01T00:00:10.000Z; until `orch retry t1`; `orch skip t1` lets others pass
 
         3  2026-01-01T00:00:03.000Z  pending -> running, attempt 1
         5  2026-01-01T00:00:05.000Z  verdict failed by rule exit: exit code 1
@@ -228,15 +237,24 @@ fn why_quotes_evidence_rule_threshold_and_source() {
 fn why_says_what_a_task_waits_for() {
     let waits = |tale: Tale, task: &str| {
         let (state, graph) = tale.state();
-        Why::new(&tale.entries, &state, &graph, &Layout::new("/w"), &id(task), |_| String::new()).expect("known").waits
+        let why = Why::new(&tale.entries, &state, &graph, &Layout::new("/w"), &id(task), |_| String::new());
+        why.expect("known").waits
     };
     let running = || Tale::new().status("t1", "pending", "running", Some(1));
-    assert_eq!(waits(running(), "t2"), ["t1 (dependsOn)"]);
-    assert_eq!(waits(running(), "t3"), ["a slot: 1 of 1 are taken"]);
-    assert_eq!(waits(running(), "t4").len(), 3);
+    let until = "it is complete, or skipped by `orch skip`";
+    let since = "since 2026-01-01T00:00:01.000Z";
+    assert_eq!(waits(running(), "t2"), [format!("t1 (dependsOn; both touch a.js), {since}; until {until}")]);
+    assert_eq!(waits(running(), "t3"), [format!("a slot (1 of 1 taken), {since}; until a task at work ends")]);
+    assert_eq!(
+        waits(running(), "t4"),
+        [format!(
+            "t1 (earlier phase), t2 (earlier phase), t3 (earlier phase), {since}; until {}",
+            until.replace("it is", "they are")
+        )]
+    );
     assert_eq!(waits(running(), "t1"), [""; 0]);
     let paused = running().then(None, &json!({"type": "user", "verb": {"verb": "pause"}}));
-    assert_eq!(waits(paused, "t3"), ["`orch resume`: it is paused"]);
+    assert_eq!(waits(paused, "t3"), ["a person, who paused everything; until `orch resume`"]);
     assert!(waits(healed(), "t1")[0].starts_with("a person: "));
 }
 

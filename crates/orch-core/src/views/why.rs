@@ -8,11 +8,10 @@ use crate::base::id::{Seq, TaskId};
 use crate::base::layout::Layout;
 use crate::base::text::escape_line;
 use crate::base::time::Timestamp;
-use crate::engine::{BlockerKind, Holds};
+use crate::engine::Holds;
 use crate::heal::Limits;
 use crate::journal::record::{Entry, Evidence, Record};
 use crate::plan::graph::TaskGraph;
-use crate::plan::status::Status;
 use crate::state::State;
 
 /// Why a task stands where it stands: what holds it now, and the chain of records that led there.
@@ -86,7 +85,7 @@ impl Why {
             }
         }
         let view = TaskView::new(plan, spec, state, &holds, layout);
-        let waits = waits(&view, state, &holds);
+        let waits = view.waits.iter().map(ToString::to_string).collect();
         Some(Self { task: view, waits, chain })
     }
 }
@@ -115,42 +114,6 @@ impl WhyStep {
         }
         step
     }
-}
-
-/// What holds a task, from what only a person can change to what time brings.
-fn waits(view: &TaskView, state: &State, holds: &Holds<'_>) -> Vec<String> {
-    let mut waits = Vec::new();
-    if view.needs_human {
-        waits.push(format!(
-            "a person: {}",
-            view.reason.as_deref().map_or_else(|| "no reason given".into(), escape_line)
-        ));
-    }
-    if view.paused {
-        waits.push("`orch resume`: it is paused".to_owned());
-    }
-    waits.extend(view.blocked_by.iter().map(|blocker| match blocker.kind {
-        BlockerKind::DependsOn => format!("{} (dependsOn)", blocker.task),
-        BlockerKind::File => format!("{} (both touch {})", blocker.task, escape_line(&blocker.files.join(", "))),
-        BlockerKind::Phase => format!("{} (of an earlier phase)", blocker.task),
-    }));
-    let ready = matches!(view.status, Status::Pending | Status::Error) && !view.needs_human && !view.paused;
-    if ready && view.blocked_by.is_empty() && !view.skipped {
-        waits.extend(waits_to_start(view, state, holds));
-    }
-    waits
-}
-
-fn waits_to_start(view: &TaskView, state: &State, holds: &Holds<'_>) -> Option<String> {
-    let not_before = state.tasks.get(&view.id).and_then(|task| task.waits.not_before);
-    if let Some(at) = not_before.filter(|_| view.status == Status::Error) {
-        return Some(format!("the retry at {at}"));
-    }
-    if let Some(other) = holds.lease_holder(&view.id) {
-        return Some(format!("{other}, which works on the same files"));
-    }
-    let (taken, slots) = (holds.slots_taken(), state.driver.as_ref()?.max_parallel);
-    (taken >= slots as usize).then(|| format!("a slot: {taken} of {slots} are taken"))
 }
 
 impl Limits {

@@ -134,7 +134,7 @@ fn merged_into_a_branch_that_is_merged_later() -> Scenario {
 fn what_was_merged_into_a_predecessors_branch_is_merged_with_it() {
     insta::assert_snapshot!(told(merged_into_a_branch_that_is_merged_later()), @r"
     00:00:00 the orchestrator takes over
-    00:00:00 t2 pending -> blocked: waits for t1 (same file)
+    00:00:00 t2 pending -> blocked: waits for t1 (both touch a.txt)
     00:00:00 t1 pending -> running (attempt 1)
     00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at b868df0cc7
     00:01:00 t1 verified => accept: committed and clean; no verify command is set

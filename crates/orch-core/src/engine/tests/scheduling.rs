@@ -419,7 +419,7 @@ fn rework_waits_for_the_lease() -> Scenario {
 fn rework_waits_for_files_that_others_work_on() {
     insta::assert_snapshot!(told(rework_waits_for_the_lease()), @r"
     00:00:00 the orchestrator takes over
-    00:00:00 t2 pending -> blocked: waits for t1 (same file)
+    00:00:00 t2 pending -> blocked: waits for t1 (both touch a)
     00:00:00 t1 pending -> running (attempt 1)
     00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
     00:01:00 t1 verified => accept: committed and clean; no verify command is set
@@ -461,7 +461,7 @@ fn lease_is_held_for_a_person() -> Scenario {
 fn nobody_waits_for_a_lease_that_a_person_must_free() {
     insta::assert_snapshot!(told(lease_is_held_for_a_person()), @r"
     00:00:00 the orchestrator takes over
-    00:00:00 t2 pending -> blocked: waits for t1 (same file)
+    00:00:00 t2 pending -> blocked: waits for t1 (both touch a)
     00:00:00 t1 pending -> running (attempt 1)
     00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
     00:01:00 t1 verified => accept: committed and clean; no verify command is set

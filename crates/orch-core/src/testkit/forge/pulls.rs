@@ -193,15 +193,21 @@ impl State {
                 pull.merge_sha = Some(base.clone());
             } else {
                 let graph = &self.repo.graph;
-                let conflicts = !graph.contains(base, head)
-                    && merge_trees(&graph.common(base, head), &graph.tree(base), &graph.tree(head)).is_err();
-                pull.merge_state = match conflicts {
-                    true => MergeState::Dirty,
-                    false if pull.draft => MergeState::Blocked("it is a draft".to_owned()),
-                    false => MergeState::Clean,
+                let ours = graph.tree(base);
+                let merged = merge_trees(&graph.common(base, head), &ours, &graph.tree(head));
+                pull.merge_state = match merged {
+                    Err(_) if !graph.contains(base, head) => MergeState::Dirty,
+                    _ if pull.draft => MergeState::Blocked("it is a draft".to_owned()),
+                    Ok(tree) if tree == ours => MergeState::Blocked(format!("{} has all its changes", pull.base)),
+                    _ => MergeState::Clean,
                 };
             }
         }
-        Ok(pull.clone())
+        let mut seen = pull.clone();
+        if pull.state == PullState::Open && !self.repo.remote.contains_key(&pull.head) {
+            seen.head_sha = None;
+            seen.merge_state = MergeState::Blocked(format!("there is no branch {}", pull.head));
+        }
+        Ok(seen)
     }
 }
