@@ -196,3 +196,13 @@ fn edits_that_cannot_be_taken_are_kept_beside_and_told() {
         assert!(journal.statuses().values().all(|status| *status == Status::Merged), "{what}");
     }
 }
+
+#[test]
+fn a_goal_short_of_a_gate_is_refused_before_anything_starts() {
+    let fleet = Fleet::new(&json!({"gate": "pr_open", "phases": [
+        {"name": "one", "tasks": [{"id": "t1"}]}, {"name": "two", "tasks": [{"id": "t2"}]}]}));
+    let refused = fleet.orch_exits(&["run", "--until", "complete"], 2);
+    assert!(refused.said.contains("\"gate\": \"pr_open\""), "{}", refused.said);
+    assert!(refused.said.contains("--until pr_open"), "{}", refused.said);
+    assert!(!fleet.workdir().join("events.jsonl").exists(), "nothing was begun");
+}

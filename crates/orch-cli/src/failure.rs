@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use orch_core::base::{IdError, TaskId, escape_line};
+use orch_core::engine::Unworkable;
 use orch_core::plan::{Cycle, Problem};
 use orch_core::ports::{ExecutorError, ForgeError, VcsError};
 use orch_fleet::FleetError;
@@ -163,7 +164,7 @@ impl From<FleetError> for Failure {
             FleetError::Vcs(error) => Self::Vcs(error),
             FleetError::Forge(error) => Self::Forge(error),
             FleetError::Executor(error) => Self::Executor(error),
-            FleetError::Cycle(error) => Self::Cycle(error),
+            FleetError::Unworkable(Unworkable::Cycle(error)) => Self::Cycle(error),
             FleetError::NoManifest { .. }
             | FleetError::NoProfile { .. }
             | FleetError::ResumesUnknown { .. }
@@ -175,6 +176,7 @@ impl From<FleetError> for Failure {
             | FleetError::RemoteElsewhere { .. }
             | FleetError::HookNotRun { .. }
             | FleetError::NoSession { .. }
+            | FleetError::Unworkable(Unworkable::Gate(_))
             | FleetError::NotAdded { .. } => Self::Fleet(error),
         }
     }
@@ -198,6 +200,9 @@ fn of_fleet(error: &FleetError) -> (Exit, Option<String>) {
             format!("`orch init --repo PATH`, or point the remote {remote} at a path")
         }
         FleetError::HookNotRun { .. } => HOOKS.to_owned(),
+        FleetError::Unworkable(Unworkable::Gate(beyond)) => {
+            format!("run with --until {}, or set \"gate\": \"complete\" in the manifest", beyond.gate.as_str())
+        }
         FleetError::NoSession { task } => format!("`orch status {task}` says where it stands"),
         _ => return (Exit::Input, None),
     };

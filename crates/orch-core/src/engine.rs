@@ -39,7 +39,7 @@ use crate::heal::{Case, HealPolicy, Limits, Signal};
 use crate::journal::effect::{Effect, Look};
 use crate::journal::record::{DriverRecord, Entry, JOURNAL_FORMAT, Record};
 use crate::plan::graph::{Cycle, TaskGraph};
-use crate::plan::spec::{ExecutorKind, Plan, TaskSpec};
+use crate::plan::spec::{ExecutorKind, GateBeyondGoal, Plan, TaskSpec};
 use crate::plan::status::Status;
 use crate::ports::Fingerprint;
 use crate::state::{State, TaskState};
@@ -98,6 +98,17 @@ pub struct Step {
     pub answer: Option<Result<String, Refusal>>,
 }
 
+/// Why a plan cannot be worked on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unworkable {
+    /// Its tasks wait for each other.
+    #[error("tasks wait for each other: {0}")]
+    Cycle(#[from] Cycle),
+    /// Its phases wait for what the goal leaves out.
+    #[error(transparent)]
+    Gate(#[from] GateBeyondGoal),
+}
+
 /// When the engine wants to be called again, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deadline {
@@ -130,8 +141,12 @@ impl Orchestrator {
     /// An engine on a state folded from the journal.
     ///
     /// # Errors
-    /// [`Cycle`] if the state's plan has one: no plan that the engine took in ever had.
-    pub fn new(state: State, config: Config, policy: Arc<dyn HealPolicy>) -> Result<Self, Cycle> {
+    /// [`Unworkable`]: [`Cycle`] if the state's plan has one, which no plan that the engine took in ever had;
+    /// [`GateBeyondGoal`] if it has a gate that nothing gets through.
+    pub fn new(state: State, config: Config, policy: Arc<dyn HealPolicy>) -> Result<Self, Unworkable> {
+        if let Some(plan) = &state.plan {
+            plan.check_goal(config.goal)?;
+        }
         let graph = match &state.plan {
             Some(plan) => TaskGraph::build(plan)?,
             None => TaskGraph::build(&Plan::default())?,

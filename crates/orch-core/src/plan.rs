@@ -12,6 +12,7 @@ pub use manifest::{
     ImportedTask, Manifest, Parsed, PlanDiff, Problem, ProblemKind, ProjectedTask, Projection, Starter, diff, schema,
 };
 pub use spec::{
-    Autonomy, ExecutorKind, ForgeKind, Gate, MergeMode, Plan, PlanSettings, Priority, PushMode, SameFile, TaskSpec,
+    Autonomy, ExecutorKind, ForgeKind, Gate, GateBeyondGoal, MergeMode, Plan, PlanSettings, Priority, PushMode,
+    SameFile, TaskSpec,
 };
 pub use status::{Status, TRANSITIONS, Transition, transition};

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use orch_core::agents::AgentProfile;
-use orch_core::engine::Config;
+use orch_core::engine::{Config, Unworkable};
 use orch_core::heal::{DefaultPolicy, HealPolicy};
 use orch_core::plan::{ExecutorKind, ForgeKind, Plan, Status};
 use orch_core::ports::{Executor, Forge};
@@ -123,7 +123,9 @@ impl FleetBuilder {
 
     pub(crate) fn given(&self) -> Result<Given, FleetError> {
         let given = Given::read(&self.workdir, self.settings.as_ref(), &self.agents)?;
-        self.check_forge(given.manifest.plan())?;
+        let plan = given.manifest.plan();
+        self.check_forge(plan)?;
+        plan.check_goal(plan.settings.goal(self.until).0).map_err(Unworkable::from)?;
         Ok(given)
     }
 

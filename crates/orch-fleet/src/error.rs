@@ -3,7 +3,8 @@ use std::io;
 
 use camino::Utf8PathBuf;
 use orch_core::base::{TaskId, escape_block, escape_line};
-use orch_core::plan::{Cycle, ExecutorKind, ForgeKind, Problem};
+use orch_core::engine::Unworkable;
+use orch_core::plan::{ExecutorKind, ForgeKind, Problem};
 use orch_core::ports::{ExecutorError, ForgeError, VcsError};
 use orch_core::state::EditRefusal;
 use orch_runtime::{
@@ -136,9 +137,9 @@ pub enum FleetError {
     /// The executor.
     #[error(transparent)]
     Executor(#[from] ExecutorError),
-    /// The plan that the journal holds goes in a circle.
-    #[error("tasks wait for each other: {0}")]
-    Cycle(#[from] Cycle),
+    /// The plan that the journal holds goes in a circle, or its phases wait for what the goal leaves out.
+    #[error(transparent)]
+    Unworkable(#[from] Unworkable),
 }
 
 fn first(problems: &[Problem]) -> String {

@@ -64,6 +64,9 @@ impl Orchestrator {
             Ok(None) => return None,
             Ok(Some(change)) => change,
         };
+        if let Err(stall) = plan.check_goal(self.config.goal) {
+            return Some(Err(Refusal::Plan(stall.to_string())));
+        }
         let graph = match TaskGraph::build(&plan) {
             Err(cycle) => return Some(Err(Refusal::Plan(cycle.to_string()))),
             Ok(graph) => graph,

@@ -130,7 +130,36 @@ impl PlanSettings {
     }
 }
 
+/// A gate that nothing gets through: every phase behind it would wait for ever.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"gate\": {:?} is beyond the goal, which is {goal}: nothing of phase {phase} could ever begin", gate.as_str())]
+pub struct GateBeyondGoal {
+    /// What each phase waits for.
+    pub gate: Gate,
+    /// How far tasks are followed.
+    pub goal: Status,
+    /// The first phase that would wait for ever.
+    pub phase: usize,
+}
+
 impl Plan {
+    /// Whether tasks that are followed up to this status get through the plan's gates, where it has any: what is
+    /// only completed opens no pull request, and nobody can merge it.
+    ///
+    /// # Errors
+    /// [`GateBeyondGoal`].
+    pub fn check_goal(&self, goal: Status) -> Result<(), GateBeyondGoal> {
+        let gate = self.settings.gate;
+        let first = self.tasks.first().map(|task| task.phase);
+        let behind = self.tasks.iter().map(|task| task.phase).find(|phase| Some(*phase) != first);
+        match behind {
+            Some(phase) if goal == Status::Complete && gate != Gate::Complete => {
+                Err(GateBeyondGoal { gate, goal, phase })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The task of that id.
     pub fn task(&self, id: &TaskId) -> Option<&TaskSpec> {
         self.tasks.iter().find(|task| task.id == *id)
@@ -246,5 +275,24 @@ mod tests {
             let settings = PlanSettings { merge, ..PlanSettings::default() };
             assert_eq!(settings.goal(until), goal, "{merge:?} until {until:?}");
         }
+    }
+
+    #[test]
+    fn a_goal_short_of_the_gate_is_refused_where_a_phase_waits_behind_it() {
+        let mut plan = crate::testkit::planned(vec![
+            crate::testkit::planned_task("t1", 0, &["a"], &[""; 0]),
+            crate::testkit::planned_task("t2", 1, &["b"], &[""; 0]),
+        ]);
+        assert_eq!(plan.check_goal(Status::Complete), Ok(()));
+        for gate in [Gate::PrOpen, Gate::Merged] {
+            plan.settings.gate = gate;
+            assert_eq!(
+                plan.check_goal(Status::Complete),
+                Err(GateBeyondGoal { gate, goal: Status::Complete, phase: 1 })
+            );
+            assert_eq!(plan.check_goal(Status::PrOpen), Ok(()), "people merge too");
+        }
+        plan.tasks.truncate(1);
+        assert_eq!(plan.check_goal(Status::Complete), Ok(()), "nothing waits behind the gate");
     }
 }

@@ -15,10 +15,9 @@ use crate::base::layout::Layout;
 use crate::base::time::{Millis, Timestamp};
 use crate::engine::input::{Input, Seen};
 use crate::engine::perform::{LookPlan, Ports};
-use crate::engine::{Config, Orchestrator, Outlook, Step};
+use crate::engine::{Config, Orchestrator, Outlook, Step, Unworkable};
 use crate::heal::{DefaultPolicy, HealPolicy, Limits};
 use crate::journal::record::{Entry, ImportedState, Record, UserVerb};
-use crate::plan::graph::Cycle;
 use crate::plan::spec::{ExecutorKind, Plan};
 use crate::plan::status::Status;
 use crate::ports::{ExecutorEvent, LaunchSpec};
@@ -245,8 +244,8 @@ impl Scenario {
     /// Plays it until the goal is reached, a person is needed, or the horizon.
     ///
     /// # Errors
-    /// [`Cycle`] if the plan has one.
-    pub fn run(mut self) -> Result<Story, Cycle> {
+    /// [`Unworkable`] if nothing can work on the plan.
+    pub fn run(mut self) -> Result<Story, Unworkable> {
         let mut journal: Vec<Entry> = Vec::new();
         let mut course = Course {
             began: self.world.now().wall,
@@ -256,6 +255,7 @@ impl Scenario {
             tick_every: self.tick_every,
         };
         let mut crashes = 0;
+        self.plan.check_goal(self.config.goal)?;
         loop {
             let state = State::fold(&journal);
             let plan = state.plan.is_none().then(|| Input::Seen(self.seen_plan()));
