@@ -13,10 +13,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use orch_core::agents::AgentProfile;
-use orch_core::base::{BranchName, EffectId, LaunchId, Layout, Millis};
-use orch_core::engine::{Config, Input, LookPlan, Orchestrator, Outlook, Ports, Seen, Step};
+use orch_core::base::{BranchName, LaunchId, Layout, Millis};
+use orch_core::engine::{Config, Input, Orchestrator, Outlook, Ports, Seen, Step};
 use orch_core::heal::{DefaultPolicy, Limits};
-use orch_core::journal::Record;
 use orch_core::plan::{ExecutorKind, Manifest, Status};
 use orch_core::ports::{
     EndMode, EndSpec, Executor, ExecutorCapabilities, ExecutorError, ExecutorEvent, ExitStatus, Fingerprint,
@@ -194,7 +193,7 @@ async fn main() {
             let began = Instant::now();
             let waited = tokio::time::timeout(Duration::from_millis(deadline.0), executor.events()).await;
             world.advance(Millis(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)));
-            inputs.extend(waited.unwrap_or_default().into_iter().map(seen).chain([Input::Tick]));
+            inputs.extend(waited.unwrap_or_default().into_iter().map(Input::from).chain([Input::Tick]));
         }
         let input = inputs.pop_front().unwrap_or(Input::Tick);
         step = engine.handle(input, &world.now());
@@ -206,23 +205,9 @@ async fn main() {
 
 /// Begins effects and looks; a real driver makes the records durable first.
 async fn carry_out(step: Step, engine: &Orchestrator, ports: &Ports, inputs: &mut VecDeque<Input>) {
-    for entry in step.records.iter().filter(|entry| matches!(entry.record, Record::Effect { .. })) {
-        let id = EffectId(entry.seq.0);
-        let Some(open) = engine.state().open.get(&id) else { continue };
-        let launch = engine.launch_plan(id).map(|plan| plan.spec(BTreeMap::new()));
-        let outcome = ports.perform(&open.effect, launch.as_ref()).await;
-        inputs.push_back(Input::Done { effect: id, outcome });
+    for job in step.jobs(engine) {
+        inputs.extend(ports.carry_out(job, |draft| draft.spec(BTreeMap::new())).await);
     }
-    for look in LookPlan::of(step.looks, engine) {
-        inputs.extend(ports.look(look).await);
-    }
-}
-
-fn seen(event: ExecutorEvent) -> Input {
-    Input::Seen(match event {
-        ExecutorEvent::Output(launch) => Seen::Output(launch),
-        ExecutorEvent::Exited(_) | ExecutorEvent::Lost => Seen::Stirred,
-    })
 }
 
 fn config() -> Config {

@@ -9,10 +9,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use orch_core::agents::AgentProfile;
-use orch_core::base::{BranchName, EffectId, Layout, Millis};
-use orch_core::engine::{Config, Input, LookPlan, Orchestrator, Outlook, Ports, Seen};
+use orch_core::base::{BranchName, Layout, Millis};
+use orch_core::engine::{Config, Input, Orchestrator, Outlook, Ports, Seen};
 use orch_core::heal::{DefaultPolicy, Limits};
-use orch_core::journal::Record;
 use orch_core::plan::{ExecutorKind, Manifest, Status};
 use orch_core::state::State;
 use orch_core::testkit::{Script, World};
@@ -36,17 +35,9 @@ async fn main() {
     inputs.push_back(Input::Seen(Seen::Plan { plan: Box::new(plan), states: Vec::new(), why: "by hand".into() }));
     let mut step = engine.start(&world.now());
     loop {
-        let begun = step.records.iter().filter(|entry| matches!(entry.record, Record::Effect { .. }));
-        let begun: Vec<EffectId> = begun.map(|entry| EffectId(entry.seq.0)).chain(step.redo).collect();
-        journal.extend(step.records); // durable, in a real driver, before anything below
-        for id in begun {
-            let Some(open) = engine.state().open.get(&id) else { continue };
-            let launch = engine.launch_plan(id).map(|plan| plan.spec(BTreeMap::new()));
-            let outcome = ports.perform(&open.effect, launch.as_ref()).await;
-            inputs.push_back(Input::Done { effect: id, outcome });
-        }
-        for look in LookPlan::of(step.looks, &engine) {
-            inputs.extend(ports.look(look).await);
+        journal.append(&mut step.records); // durable, in a real driver, before anything below
+        for job in step.jobs(&engine) {
+            inputs.extend(ports.carry_out(job, |draft| draft.spec(BTreeMap::new())).await);
         }
         if inputs.is_empty() && engine.outlook() != Outlook::Working {
             break;

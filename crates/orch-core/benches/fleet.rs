@@ -13,10 +13,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use orch_core::agents::AgentProfile;
-use orch_core::base::{BranchName, EffectId, Layout, Millis};
-use orch_core::engine::{Config, Input, LookPlan, Orchestrator, Outlook, Ports, Seen, Step};
+use orch_core::base::{BranchName, Layout, Millis};
+use orch_core::engine::{Config, Input, Orchestrator, Outlook, Ports, Seen, Step};
 use orch_core::heal::{DefaultPolicy, Limits};
-use orch_core::journal::Record;
 use orch_core::plan::{ExecutorKind, Plan, Status};
 use orch_core::state::State;
 use orch_core::testkit::{Script, World, planned, planned_task};
@@ -89,15 +88,9 @@ impl Run {
         let step = decide(&mut self.engine, &self.world);
         self.deciding += start.elapsed();
         self.records += step.records.len();
-        for entry in step.records.iter().filter(|entry| matches!(entry.record, Record::Effect { .. })) {
-            let id = EffectId(entry.seq.0);
-            let Some(open) = self.engine.state().open.get(&id) else { continue };
-            let launch = self.engine.launch_plan(id).map(|plan| plan.spec(BTreeMap::new()));
-            let outcome = ready(self.ports.perform(&open.effect, launch.as_ref())).expect("mocks do not wait");
-            self.inputs.push_back(Input::Done { effect: id, outcome });
-        }
-        for look in LookPlan::of(step.looks, &self.engine) {
-            self.inputs.extend(ready(self.ports.look(look)).expect("mocks do not wait"));
+        for job in step.jobs(&self.engine) {
+            let done = self.ports.carry_out(job, |draft| draft.spec(BTreeMap::new()));
+            self.inputs.extend(ready(done).expect("mocks do not wait"));
         }
     }
 

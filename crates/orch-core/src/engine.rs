@@ -46,10 +46,10 @@ use crate::state::{State, TaskState};
 
 pub(crate) use advance::decide;
 pub use input::{Input, Seen, SeenPull, SeenSession};
-pub use launch::LaunchPlan;
+pub use launch::LaunchDraft;
 pub use outlook::{Blocker, BlockerKind, Outlook};
 pub(crate) use outlook::{Holds, is_at_goal};
-pub use perform::{LookPlan, Ports, PullPlan};
+pub use perform::{EffectJob, Job, LookJob, Ports, PullLook};
 pub use user::Refusal;
 pub use waits::{Wait, WaitKind, waits};
 
@@ -88,12 +88,12 @@ pub struct Config {
 /// What one input led to.
 #[derive(Debug, Default)]
 pub struct Step {
-    /// Records to be made durable, in order; then the effects that they start are performed.
+    /// Records to be made durable, in order, before anything else is done.
     pub records: Vec<Entry>,
+    /// The effects that they start; first those that an earlier process left open.
+    pub effects: Vec<EffectJob>,
     /// What is to be looked at.
-    pub looks: Vec<Look>,
-    /// Open effects of an earlier process that are performed again: the backends look before they repeat.
-    pub redo: Vec<EffectId>,
+    pub looks: BTreeSet<Look>,
     /// For [`Input::User`], and for a [`Seen::Plan`]: what a person is told.
     pub answer: Option<Result<String, Refusal>>,
 }
@@ -133,6 +133,8 @@ pub struct Orchestrator {
 struct Pass<'a> {
     now: &'a Now,
     records: Vec<Entry>,
+    /// Effects that are to be performed.
+    effects: Vec<EffectId>,
     looks: BTreeSet<Look>,
     dirty: BTreeSet<TaskId>,
 }
@@ -177,7 +179,6 @@ impl Orchestrator {
         let driver = self.driver_record(true, &now.boot);
         self.record(&mut pass, None, Record::Driver(driver));
         self.eyes = Eyes::of(&self.state, now);
-        let mut redo = Vec::new();
         for id in left_open {
             let Some(open) = self.state.open.get(&id) else { continue };
             if matches!(open.effect, Effect::Input { .. }) {
@@ -186,15 +187,13 @@ impl Orchestrator {
                 let record = Record::Done { effect: id, outcome: crate::journal::effect::Outcome::Unknown };
                 self.record(&mut pass, task, record);
             } else {
-                redo.push(id);
+                pass.effects.push(id);
             }
         }
         self.ask_sessions(&mut pass);
         pass.dirty.extend(self.state.tasks.keys().cloned());
         self.settle(&mut pass);
-        let mut step = pass.into_step();
-        step.redo = redo;
-        step
+        self.finish(pass)
     }
 
     /// Leaves in order: marks of life first, so that the next process sees silence as this one did.
@@ -203,7 +202,7 @@ impl Orchestrator {
         self.record_marks(&mut pass, true);
         let driver = self.driver_record(false, &now.boot);
         self.record(&mut pass, None, Record::Driver(driver));
-        pass.into_step()
+        self.finish(pass)
     }
 
     /// Decides what follows from one input.
@@ -223,9 +222,7 @@ impl Orchestrator {
             Input::User { task, verb } => Some(self.on_user(&mut pass, task.as_ref(), verb)),
         };
         self.settle(&mut pass);
-        let mut step = pass.into_step();
-        step.answer = answer;
-        step
+        Step { answer, ..self.finish(pass) }
     }
 
     fn driver_record(&self, start: bool, boot: &BootId) -> DriverRecord {
@@ -266,6 +263,9 @@ impl Orchestrator {
         }
         let published = |id| self.state.tasks.get(id).is_some_and(|task: &TaskState| task.publication.pull.is_some());
         self.eyes.merges_due |= entry.task.as_ref().is_none_or(published);
+        if matches!(entry.record, Record::Effect { .. }) {
+            pass.effects.push(EffectId(entry.seq.0));
+        }
         pass.records.push(entry);
     }
 
@@ -314,6 +314,16 @@ impl Orchestrator {
             }
         }
         self.announce(pass);
+    }
+
+    /// What a pass led to, each effect with all that it takes.
+    fn finish(&self, pass: Pass<'_>) -> Step {
+        let job = |id: EffectId| {
+            let effect = self.state.open.get(&id)?.effect.clone();
+            Some(EffectJob { id, effect, launch: self.launch_draft(id) })
+        };
+        let effects = pass.effects.into_iter().filter_map(job).collect();
+        Step { records: pass.records, effects, looks: pass.looks, answer: None }
     }
 
     fn spec(&self, task: &TaskId) -> Option<(&Plan, &TaskSpec, &TaskState)> {
@@ -380,11 +390,7 @@ impl Orchestrator {
 
 impl<'a> Pass<'a> {
     fn new(now: &'a Now) -> Self {
-        Self { now, records: Vec::new(), looks: BTreeSet::new(), dirty: BTreeSet::new() }
-    }
-
-    fn into_step(self) -> Step {
-        Step { records: self.records, looks: self.looks.into_iter().collect(), redo: Vec::new(), answer: None }
+        Self { now, records: Vec::new(), effects: Vec::new(), looks: BTreeSet::new(), dirty: BTreeSet::new() }
     }
 }
 

@@ -8,13 +8,12 @@ mod notices;
 mod requests;
 mod telling;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
-use orch_core::base::EffectId;
-use orch_core::engine::{Input, LookPlan, Orchestrator, Outlook, Refusal, Seen, Step};
+use orch_core::engine::{Input, Job, Orchestrator, Outlook, Refusal, Seen, Step};
 use orch_core::heal::Signal;
 use orch_core::journal::{Effect, Entry, Look, Outcome, Record};
 use orch_core::plan::{ExecutorKind, Manifest};
@@ -38,7 +37,7 @@ use checkpoint::{Checkpoint, Edit};
 use live::Live;
 use notices::Notices;
 use requests::{next_request, turn_away};
-use telling::{events, seen_event};
+use telling::events;
 
 /// How many inputs are taken in before the records of all of them are made durable at once.
 const BATCH: usize = 256;
@@ -227,7 +226,7 @@ impl<'a> Driver<'a> {
                     }
                 }
                 Ready::Events(Ok(events)) => {
-                    self.take(events.into_iter().map(seen_event).collect())?;
+                    self.take(events.into_iter().map(Input::from).collect())?;
                 }
                 Ready::Events(Err(panic)) => {
                     self.observer.said(&format!("the executor's events: {panic}"));
@@ -322,14 +321,8 @@ impl<'a> Driver<'a> {
 
     /// Makes records durable, then performs the effects that they start and looks.
     fn commit(&mut self, steps: Vec<Step>) -> Result<(), DriveError> {
-        let mut records = Vec::new();
-        let mut looks = BTreeSet::new();
-        let mut redo = Vec::new();
-        for step in steps {
-            records.extend(step.records);
-            looks.extend(step.looks);
-            redo.extend(step.redo);
-        }
+        let mut step = Step::joined(steps);
+        let records = std::mem::take(&mut step.records);
         self.journal.append(&records)?;
         for entry in &records {
             let Record::Done { effect, outcome } = &entry.record else { continue };
@@ -345,57 +338,39 @@ impl<'a> Driver<'a> {
         if let (Some(publisher), Some(last)) = (&self.publisher, records.last()) {
             publisher.recorded(last.seq.0);
         }
-        let begun = records.iter().filter_map(|entry| match &entry.record {
-            Record::Effect { .. } => Some(EffectId(entry.seq.0)),
-            _ => None,
-        });
-        for id in redo.into_iter().chain(begun) {
-            self.begin(id);
+        step.looks = self.looks_due(step.looks);
+        for job in step.jobs(&self.engine) {
+            self.begin(job);
         }
-        self.look(looks);
         Ok(())
     }
 
-    fn begin(&mut self, id: EffectId) {
-        let Some(open) = self.engine.state().open.get(&id) else { return };
-        let effect: Effect = open.effect.clone();
-        let launch = self.engine.launch_plan(id);
+    fn begin(&mut self, job: Job) {
         let (world, outbox) = (self.world.clone(), self.outbox.clone());
         self.in_flight += 1;
-        if matches!(effect, Effect::Notify(_)) {
-            self.notices.begin(id);
+        if let Job::Effect(job) = &job
+            && matches!(job.effect, Effect::Notify(_))
+        {
+            self.notices.begin(job.id);
         }
         tokio::spawn(async move {
-            let outcome = caught(world.perform(&effect, launch.as_ref())).await;
-            let outcome = outcome.unwrap_or_else(|why| Outcome::Failed(Failure::new(FailureKind::Refused, &why)));
+            let done = caught(world.carry_out(job.clone())).await;
             // The driver is gone only when it left; the next one performs what is open again.
-            let _ = outbox.send(vec![Input::Done { effect: id, outcome }]);
+            let _ = outbox.send(done.unwrap_or_else(|why| job.failed(&why)));
         });
     }
 
-    fn look(&mut self, looks: BTreeSet<Look>) {
+    /// The looks that are carried out now, of those that are wanted.
+    fn looks_due(&mut self, looks: BTreeSet<Look>) -> BTreeSet<Look> {
         self.wanted.extend(looks);
         // Looks that take longer than their interval would follow each other for ever; where nothing is
         // left to do, those under way are the last.
         if self.looked && self.engine.outlook() != Outlook::Working {
-            return;
+            return BTreeSet::new();
         }
         let looks = std::mem::take(&mut self.wanted);
         self.looked |= !looks.is_empty();
-        for plan in LookPlan::of(looks, &self.engine) {
-            let (world, outbox) = (self.world.clone(), self.outbox.clone());
-            let logs = match plan {
-                LookPlan::Sessions => self.engine.logs(),
-                LookPlan::Screens(_) | LookPlan::Head(..) | LookPlan::Work(..) | LookPlan::Pulls { .. } => {
-                    BTreeMap::new()
-                }
-            };
-            self.in_flight += 1;
-            tokio::spawn(async move {
-                let seen = caught(world.look(plan.clone(), &logs)).await;
-                let _ = outbox.send(seen.unwrap_or_else(|why| plan.failed(&why)));
-            });
-        }
+        looks
     }
 
     /// Keeps what a failed attempt printed last where people look for it.

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::base::LaunchId;
-use orch_core::engine::{Input, LaunchPlan, LookPlan, Ports, Seen};
+use camino::Utf8Path;
+use orch_core::engine::{EffectJob, Input, Job, LaunchDraft, LookJob, Ports, Seen};
 use orch_core::journal::{Effect, Notice, NoticeKind, Outcome};
 use orch_core::ports::{Failure, FailureKind, LaunchSpec};
 
@@ -40,10 +39,18 @@ pub struct World {
 }
 
 impl World {
-    /// Performs one effect; `launch` says how, for [`Effect::Launch`].
-    pub async fn perform(&self, effect: &Effect, launch: Option<&LaunchPlan>) -> Outcome {
+    /// Does one thing that a step of the engine wants done, and brings what came of it.
+    pub async fn carry_out(&self, job: Job) -> Vec<Input> {
+        match job {
+            Job::Effect(job) => vec![Input::Done { effect: job.id, outcome: self.perform(&job).await }],
+            Job::Look(look) => self.look(look).await,
+        }
+    }
+
+    async fn perform(&self, job: &EffectJob) -> Outcome {
+        let effect = &job.effect;
         self.faults.at(&format!("{}.before", effect.name()));
-        let outcome = match (effect, launch.map(|plan| self.launch_spec(plan)).transpose()) {
+        let outcome = match (effect, job.launch.as_ref().map(|draft| self.launch_spec(draft)).transpose()) {
             (_, Err(failure)) => Outcome::Failed(failure),
             (Effect::Notify(notice), _) => self.notify(notice).await,
             (Effect::Save { partial: true, .. }, _) => self.save_in_time(effect).await,
@@ -61,16 +68,16 @@ impl World {
     }
 
     /// Writes the prompt and chooses the environment.
-    fn launch_spec(&self, plan: &LaunchPlan) -> Result<LaunchSpec, Failure> {
-        if let Some((path, text)) = &plan.prompt {
+    fn launch_spec(&self, draft: &LaunchDraft) -> Result<LaunchSpec, Failure> {
+        if let Some((path, text)) = &draft.prompt {
             replace_file(path, text.as_bytes(), 0o600)
                 .map_err(|e| Failure::new(FailureKind::Unavailable, &e.to_string()))?;
         }
-        let mut env = environment(&self.env_pass, &plan.pass, &self.parent_env);
+        let mut env = environment(&self.env_pass, &draft.pass, &self.parent_env);
         for (name, value) in &self.env_default {
             env.entry(name.clone()).or_insert_with(|| value.clone());
         }
-        Ok(plan.spec(env))
+        Ok(draft.spec(env))
     }
 
     async fn notify(&self, notice: &Notice) -> Outcome {
@@ -88,8 +95,12 @@ impl World {
     }
 
     /// Looks; an ended session's last words come from its log, which holds what scrolled away.
-    pub async fn look(&self, plan: LookPlan, logs: &BTreeMap<LaunchId, Utf8PathBuf>) -> Vec<Input> {
-        let mut inputs = self.ports.look(plan).await;
+    async fn look(&self, look: LookJob) -> Vec<Input> {
+        let logs = match &look {
+            LookJob::Sessions(logs) => logs.clone(),
+            LookJob::Screens(_) | LookJob::Head(..) | LookJob::Work(..) | LookJob::Pulls { .. } => BTreeMap::new(),
+        };
+        let mut inputs = self.ports.look(look).await;
         for input in &mut inputs {
             let Input::Seen(Seen::Sessions(sessions)) = input else { continue };
             for session in sessions {

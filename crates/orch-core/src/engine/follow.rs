@@ -4,7 +4,7 @@ use super::advance::Next;
 use super::eyes::may_merge;
 use super::{Orchestrator, Pass};
 use crate::base::id::{BranchName, Sha, TaskId};
-use crate::engine::PullPlan;
+use crate::engine::PullLook;
 use crate::engine::input::SeenPull;
 use crate::heal::Signal;
 use crate::journal::effect::{Effect, Look};
@@ -190,11 +190,11 @@ impl Orchestrator {
     }
 
     /// What a look at a task's pull request is about.
-    pub fn pull_plan(&self, id: &TaskId) -> Option<PullPlan> {
+    pub(super) fn pull_look(&self, id: &TaskId) -> Option<PullLook> {
         let (_, spec, task) = self.spec(id)?;
         let is_merged = |other: &TaskId| self.state.tasks.get(other).is_some_and(|it| it.status == Status::Merged);
         let builds_on = task.work.contains.iter().filter(|(other, _)| is_merged(other));
-        Some(PullPlan {
+        Some(PullLook {
             task: id.clone(),
             head: spec.branch.clone(),
             sha: task.claim().cloned(),

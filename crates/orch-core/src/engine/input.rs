@@ -4,7 +4,7 @@ use crate::base::id::{BranchName, EffectId, LaunchId, Sha, TaskId};
 use crate::journal::effect::Outcome;
 use crate::journal::record::{ImportedState, UserVerb};
 use crate::plan::spec::Plan;
-use crate::ports::{ExitStatus, Failure, Head, Launched, Pull, PullState, ScreenView, Work};
+use crate::ports::{ExecutorEvent, ExitStatus, Failure, Head, Launched, Pull, PullState, ScreenView, Work};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +27,15 @@ pub enum Input {
         /// What.
         verb: UserVerb,
     },
+}
+
+impl From<ExecutorEvent> for Input {
+    fn from(event: ExecutorEvent) -> Self {
+        Self::Seen(match event {
+            ExecutorEvent::Output(launch) => Seen::Output(launch),
+            ExecutorEvent::Exited(_) | ExecutorEvent::Lost => Seen::Stirred,
+        })
+    }
 }
 
 /// Something that was seen.

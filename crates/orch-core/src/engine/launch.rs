@@ -11,11 +11,14 @@ use crate::base::id::{EffectId, LaunchId, TaskId};
 use crate::heal::Signal;
 use crate::journal::effect::{Effect, Purpose};
 use crate::journal::record::Verdict;
-use crate::ports::Fingerprint;
+use crate::ports::{Fingerprint, LaunchSpec};
+
+/// The size of agents' terminals: dialogs of known agents wrap below 120x40.
+const TERMINAL: (u16, u16) = (120, 40);
 
 /// Everything that is needed to perform a launch but the caller's environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LaunchPlan {
+pub struct LaunchDraft {
     /// The launch.
     pub launch: LaunchId,
     /// The session's label for people.
@@ -36,9 +39,26 @@ pub struct LaunchPlan {
     pub pass: Vec<String>,
 }
 
+impl LaunchDraft {
+    /// The process to start, given the environment chosen for it; orch's own variables are added.
+    pub fn spec(&self, mut env: BTreeMap<String, String>) -> LaunchSpec {
+        env.extend(self.env.clone());
+        LaunchSpec {
+            launch: self.launch,
+            name: self.name.replace('.', "_"),
+            argv: self.argv.clone(),
+            cwd: self.cwd.clone(),
+            env,
+            stdin: self.prompt.as_ref().filter(|_| self.stdin).map(|(path, _)| path.clone()),
+            log: self.log.clone(),
+            size: TERMINAL,
+        }
+    }
+}
+
 impl Orchestrator {
     /// How to perform an open launch effect; `None` if it is none.
-    pub fn launch_plan(&self, id: EffectId) -> Option<LaunchPlan> {
+    pub(super) fn launch_draft(&self, id: EffectId) -> Option<LaunchDraft> {
         let open = self.state.open.get(&id)?;
         let Effect::Launch { attempt, purpose, resume, .. } = &open.effect else { return None };
         let task_id = open.task.as_ref()?;
@@ -55,7 +75,7 @@ impl Orchestrator {
             ("ORCH_HOOK_DIR", layout.hooks().to_string()),
         ]);
         if *purpose == Purpose::Verify {
-            return Some(LaunchPlan {
+            return Some(LaunchDraft {
                 launch,
                 name: format!("verify-{task_id}"),
                 argv: plan.verify_of(spec).to_vec(),
@@ -84,7 +104,7 @@ impl Orchestrator {
             ("attempt", attempt.to_string()),
             ("session_id", self.conversation(task.conversation.launch.filter(|_| resume).unwrap_or(launch))),
         ]);
-        Some(LaunchPlan {
+        Some(LaunchDraft {
             launch,
             name: format!("task-{task_id}"),
             argv: profile.argv(resume, &Placeholders { values }),

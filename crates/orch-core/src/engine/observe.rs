@@ -384,7 +384,7 @@ impl Orchestrator {
     }
 
     /// Where each session's output is logged.
-    pub fn logs(&self) -> std::collections::BTreeMap<LaunchId, camino::Utf8PathBuf> {
+    pub(super) fn logs(&self) -> std::collections::BTreeMap<LaunchId, camino::Utf8PathBuf> {
         let session = |id: &TaskId| {
             let task = self.state.tasks.get(id)?;
             let session = task.session.as_ref()?;

@@ -1,28 +1,32 @@
-//! Carries effects and looks to the ports.
+//! Carries what a step wants done outside to the ports.
 //!
-//! Every port call is idempotent, so an effect that an earlier process left open is simply performed
-//! again: the backend looks before it repeats.
+//! A driver makes the records of a step durable, then does each of its [`Step::jobs`] with [`Ports::carry_out`] and
+//! hands what that brings to the engine. Every port call is idempotent, so an effect that an earlier process left
+//! open is simply performed again: the backend looks before it repeats.
+//!
+//! [`Step::jobs`]: crate::engine::Step::jobs
+
+mod jobs;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use camino::Utf8PathBuf;
-
 use crate::base::id::{BranchName, LaunchId, Sha, TaskId};
 use crate::base::time::Millis;
+use crate::engine::LaunchDraft;
 use crate::engine::input::{Input, Seen, SeenPull, SeenSession};
-use crate::engine::{LaunchPlan, Orchestrator};
-use crate::journal::effect::{Effect, Look, Outcome};
+use crate::journal::effect::{Effect, Outcome};
+
 use crate::ports::{
     EndSpec, Executor, ExitStatus, Forge, LaunchSpec, Launched, Pull, PullState, SaveSpec, SessionInfo, SessionState,
-    Vcs, VcsError, WorkSpec,
+    Vcs, VcsError,
 };
 use crate::ports::{Failure, FailureKind};
 
+pub use jobs::{EffectJob, Job, LookJob, PullLook};
+
 /// How long the proof that a process is gone is waited for.
 const PROOF: Millis = Millis(5000);
-/// The size of agents' terminals: dialogs of known agents wrap below 120x40.
-const TERMINAL: (u16, u16) = (120, 40);
 /// How many lines of an ended session's screen a look brings.
 const TAIL: usize = 200;
 
@@ -37,103 +41,20 @@ pub struct Ports {
     pub forge: Arc<dyn Forge>,
 }
 
-/// A look with what it needs of the engine, so that it can be carried out beside it.
-#[derive(Debug, Clone)]
-pub enum LookPlan {
-    /// All sessions.
-    Sessions,
-    /// Screens, in one round trip.
-    Screens(Vec<LaunchId>),
-    /// Where a worktree stands; absent when the task has none.
-    Head(TaskId, Option<Utf8PathBuf>),
-    /// A worktree; absent when the task has none.
-    Work(TaskId, Option<WorkSpec>),
-    /// Pull requests and the branches around them, all at once.
-    Pulls {
-        /// The base branch.
-        base: BranchName,
-        /// Whose.
-        pulls: Vec<PullPlan>,
-    },
-}
-
-/// Whose pull request to look at, and what it is compared with.
-#[derive(Debug, Clone)]
-pub struct PullPlan {
-    /// The task.
-    pub task: TaskId,
-    /// Its branch.
-    pub head: BranchName,
-    /// Its verified commit.
-    pub sha: Option<Sha>,
-    /// Tips of merged predecessors that it builds on.
-    pub builds_on: Vec<Sha>,
-    /// Whether it may be merged next: what a merge would make is told.
-    pub is_next: bool,
-}
-
-impl LookPlan {
-    /// What looks mean now, all screens in one and all pull requests; looks at what does not exist any more are left out.
-    pub fn of(looks: impl IntoIterator<Item = Look>, engine: &Orchestrator) -> Vec<Self> {
-        let (mut screens, mut pulls) = (Vec::new(), Vec::new());
-        let mut plans = Vec::new();
-        for look in looks {
-            match look {
-                Look::Sessions => plans.push(Self::Sessions),
-                Look::Screen(launch) => screens.push(launch),
-                Look::Head(task) => {
-                    let worktree = engine.work_spec(&task).map(|spec| spec.worktree);
-                    plans.push(Self::Head(task, worktree));
-                }
-                Look::Work(task) => {
-                    let spec = engine.work_spec(&task);
-                    plans.push(Self::Work(task, spec));
-                }
-                Look::Pull(task) => pulls.extend(engine.pull_plan(&task)),
-            }
-        }
-        if !pulls.is_empty() {
-            plans.push(Self::Pulls { base: engine.config().base.clone(), pulls });
-        }
-        if !screens.is_empty() {
-            plans.push(Self::Screens(screens));
-        }
-        plans
-    }
-
-    /// What a look that failed brings, whoever failed: nothing was seen, for this reason.
-    pub fn failed(self, why: &str) -> Vec<Input> {
-        let seen = match self {
-            Self::Sessions => vec![Seen::NotListed(why.to_owned())],
-            Self::Screens(launches) => launches.into_iter().map(Seen::NoScreen).collect(),
-            Self::Head(task, _) => vec![Seen::Head { task, head: Err(why.to_owned()) }],
-            Self::Work(task, _) => vec![Seen::Work { task, work: Err(Failure::new(FailureKind::Refused, why)) }],
-            Self::Pulls { pulls, .. } => {
-                vec![Seen::Pulls(pulls.into_iter().map(|plan| (plan.task, Err(why.to_owned()))).collect())]
-            }
-        };
-        seen.into_iter().map(Input::Seen).collect()
-    }
-}
-
-impl LaunchPlan {
-    /// The process to start, given the environment chosen for it; orch's own variables are added.
-    pub fn spec(&self, mut env: BTreeMap<String, String>) -> LaunchSpec {
-        env.extend(self.env.clone());
-        LaunchSpec {
-            launch: self.launch,
-            name: self.name.replace('.', "_"),
-            argv: self.argv.clone(),
-            cwd: self.cwd.clone(),
-            env,
-            stdin: self.prompt.as_ref().filter(|_| self.stdin).map(|(path, _)| path.clone()),
-            log: self.log.clone(),
-            size: TERMINAL,
-        }
-    }
-}
-
 impl Ports {
+    /// Does one thing that a step wants done, and brings what came of it. `start` makes the process of a launch from
+    /// its draft: it writes the prompt and chooses the environment.
+    pub async fn carry_out(&self, job: Job, start: impl FnOnce(&LaunchDraft) -> LaunchSpec) -> Vec<Input> {
+        match job {
+            Job::Look(look) => self.look(look).await,
+            Job::Effect(job) => {
+                let launch = job.launch.as_ref().map(start);
+                let outcome = self.perform(&job.effect, launch.as_ref()).await;
+                vec![Input::Done { effect: job.id, outcome }]
+            }
+        }
+    }
+
     /// Performs one effect. [`Effect::Launch`] needs its process; [`Effect::Notify`] is the caller's
     /// and does nothing here.
     pub async fn perform(&self, effect: &Effect, launch: Option<&LaunchSpec>) -> Outcome {
@@ -188,25 +109,25 @@ impl Ports {
     }
 
     /// Looks, and brings what was seen as inputs.
-    pub async fn look(&self, plan: LookPlan) -> Vec<Input> {
-        let seen = match plan {
-            LookPlan::Sessions => vec![self.sessions().await],
-            LookPlan::Screens(launches) => self.screens(launches).await,
-            LookPlan::Head(task, worktree) => {
+    pub async fn look(&self, look: LookJob) -> Vec<Input> {
+        let seen = match look {
+            LookJob::Sessions(_) => vec![self.sessions().await],
+            LookJob::Screens(launches) => self.screens(launches).await,
+            LookJob::Head(task, worktree) => {
                 let head = match worktree {
                     None => Err("there is no worktree".to_owned()),
                     Some(worktree) => self.vcs.head(&worktree).await.map_err(|e| e.to_string()),
                 };
                 vec![Seen::Head { task, head }]
             }
-            LookPlan::Work(task, spec) => {
+            LookJob::Work(task, spec) => {
                 let work = match spec {
                     None => Err(Failure::new(FailureKind::Refused, "there is no worktree")),
                     Some(spec) => self.vcs.work(&spec).await.map(Box::new).map_err(Failure::from),
                 };
                 vec![Seen::Work { task, work }]
             }
-            LookPlan::Pulls { base, pulls } => vec![Seen::Pulls(Box::pin(self.pulls(&base, &pulls)).await)],
+            LookJob::Pulls { base, pulls } => vec![Seen::Pulls(Box::pin(self.pulls(&base, &pulls)).await)],
         };
         seen.into_iter().map(Input::Seen).collect()
     }
@@ -244,7 +165,7 @@ impl Ports {
     }
 
     /// One question to the forge and one fetch, for however many.
-    async fn pulls(&self, base: &BranchName, plans: &[PullPlan]) -> Vec<(TaskId, Result<Box<SeenPull>, String>)> {
+    async fn pulls(&self, base: &BranchName, plans: &[PullLook]) -> Vec<(TaskId, Result<Box<SeenPull>, String>)> {
         let (mut found, base_tip) = match self.forge_and_base(base, plans).await {
             Ok(seen) => seen,
             Err(why) => return plans.iter().map(|plan| (plan.task.clone(), Err(why.clone()))).collect(),
@@ -260,7 +181,7 @@ impl Ports {
     async fn forge_and_base(
         &self,
         base: &BranchName,
-        plans: &[PullPlan],
+        plans: &[PullLook],
     ) -> Result<(BTreeMap<BranchName, Pull>, Sha), String> {
         let heads: Vec<BranchName> = plans.iter().map(|plan| plan.head.clone()).collect();
         // First the forge: what it merged must be in the base that is looked at after it.
@@ -270,7 +191,7 @@ impl Ports {
     }
 
     /// A pull request beside what was verified and the base.
-    async fn beside(&self, plan: &PullPlan, pull: Option<Pull>, base_tip: &Sha) -> Result<SeenPull, VcsError> {
+    async fn beside(&self, plan: &PullLook, pull: Option<Pull>, base_tip: &Sha) -> Result<SeenPull, VcsError> {
         let mut seen = SeenPull::of(plan.sha.clone(), base_tip.clone(), pull);
         for tip in &plan.builds_on {
             if !self.holds(tip, base_tip).await {

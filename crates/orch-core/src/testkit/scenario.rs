@@ -10,17 +10,17 @@ use std::task::{Context, Poll, Waker};
 use super::script::Script;
 use super::world::World;
 use crate::agents::profile::AgentProfile;
-use crate::base::id::{BranchName, EffectId, TaskId};
+use crate::base::id::{BranchName, TaskId};
 use crate::base::layout::Layout;
 use crate::base::time::{Millis, Timestamp};
 use crate::engine::input::{Input, Seen};
-use crate::engine::perform::{LookPlan, Ports};
+use crate::engine::perform::Ports;
 use crate::engine::{Config, Orchestrator, Outlook, Step, Unworkable};
 use crate::heal::{DefaultPolicy, HealPolicy, Limits};
 use crate::journal::record::{Entry, ImportedState, Record, UserVerb};
 use crate::plan::spec::{ExecutorKind, Plan};
 use crate::plan::status::Status;
-use crate::ports::{ExecutorEvent, LaunchSpec};
+use crate::ports::LaunchSpec;
 use crate::state::State;
 
 /// One orchestration in a simulated world: a plan, scripted agents, a policy. [`Scenario::run`] plays
@@ -330,7 +330,7 @@ impl<'a> Play<'a> {
                 }
             }
             let events = ready(self.ports.executor.events()).unwrap_or_default();
-            self.inputs.extend(events.into_iter().map(seen_event));
+            self.inputs.extend(events.into_iter().map(Input::from));
             if !self.inputs.is_empty() {
                 continue;
             }
@@ -363,37 +363,18 @@ impl<'a> Play<'a> {
     }
 
     /// Writes records, as many as the budget allows, then begins effects and looks.
-    fn commit(&mut self, step: Step) -> Result<(), Over> {
+    fn commit(&mut self, mut step: Step) -> Result<(), Over> {
         let room = self.budget.map_or(usize::MAX, |budget| {
             usize::try_from(budget.saturating_sub(self.journal.len() as u64)).unwrap_or(usize::MAX)
         });
         let crashes = step.records.len() > room;
-        let begun: Vec<EffectId> = step
-            .records
-            .iter()
-            .filter_map(|entry| match &entry.record {
-                Record::Effect { .. } => Some(EffectId(entry.seq.0)),
-                _ => None,
-            })
-            .collect();
-        self.journal.extend(step.records.into_iter().take(room));
+        self.journal.extend(step.records.drain(..).take(room));
         if crashes {
             return Err(Over::Crashed);
         }
-        for id in step.redo.into_iter().chain(begun) {
-            let Some(open) = self.engine.state().open.get(&id) else { continue };
-            let plan = self.engine.launch_plan(id);
-            if let Some((path, text)) = plan.as_ref().and_then(|plan| plan.prompt.as_ref()) {
-                self.world.write_file(path, text.as_bytes());
-            }
-            let spec = plan.map(|plan| plan.spec(BTreeMap::new()));
-            let effect = open.effect.clone();
-            if let Some(outcome) = ready(self.ports.perform(&effect, spec.as_ref())) {
-                self.inputs.push_back(Input::Done { effect: id, outcome });
-            }
-        }
-        for plan in LookPlan::of(step.looks, &self.engine) {
-            self.inputs.extend(ready(self.ports.look(plan)).unwrap_or_default());
+        for job in step.jobs(&self.engine) {
+            let done = self.ports.carry_out(job, |draft| self.world.start(draft));
+            self.inputs.extend(ready(done).unwrap_or_default());
         }
         Ok(())
     }
@@ -421,13 +402,6 @@ impl Course {
             }
         }
     }
-}
-
-pub(super) fn seen_event(event: ExecutorEvent) -> Input {
-    Input::Seen(match event {
-        ExecutorEvent::Output(launch) => Seen::Output(launch),
-        ExecutorEvent::Exited(_) | ExecutorEvent::Lost => Seen::Stirred,
-    })
 }
 
 /// The value of a future that does not wait; the mocks' calls never do, but for events that are not there.

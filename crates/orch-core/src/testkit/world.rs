@@ -14,6 +14,7 @@ use super::script::{Script, Step};
 use super::vcs::{MockRepository, MockVcs, Repo};
 use crate::base::id::LaunchId;
 use crate::base::time::{AwakeMs, Millis, Now, Timestamp};
+use crate::engine::LaunchDraft;
 use crate::ports::{ExecutorEvent, LaunchSpec};
 
 /// A simulated machine, repository and forge; clones are handles to the same one.
@@ -200,6 +201,14 @@ impl World {
     /// Adds a session that is not orch's: [`crate::ports::Executor::list`] must never show it.
     pub fn plant_foreign_session(&self, name: &str) {
         self.lock().sessions.foreign.push(name.to_owned());
+    }
+
+    /// The process of a launch: its prompt is written, its environment is orch's own variables.
+    pub fn start(&self, draft: &LaunchDraft) -> LaunchSpec {
+        if let Some((path, text)) = &draft.prompt {
+            self.write_file(path, text.as_bytes());
+        }
+        draft.spec(BTreeMap::new())
     }
 
     /// Writes a file outside any worktree.

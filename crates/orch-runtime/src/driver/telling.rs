@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use orch_core::engine::{Input, Seen};
 use orch_core::ports::{Executor, ExecutorEvent};
 
 use crate::caught::caught;
@@ -13,12 +12,4 @@ pub(super) async fn events(executor: &dyn Executor, not_before: Option<Instant>)
         super::after(at.saturating_duration_since(Instant::now())).await;
     }
     caught(executor.events()).await
-}
-
-/// What it means for the engine.
-pub(super) fn seen_event(event: ExecutorEvent) -> Input {
-    match event {
-        ExecutorEvent::Output(launch) => Input::Seen(Seen::Output(launch)),
-        ExecutorEvent::Exited(_) | ExecutorEvent::Lost => Input::Seen(Seen::Stirred),
-    }
 }

@@ -17,14 +17,14 @@ use super::planted::{self, Hasty, lie_of_merges};
 use super::tale::{Pace, TIDIES, Tale, delays};
 use crate::agents::AgentProfile;
 use crate::base::{EffectId, LaunchId, Layout, Millis, TaskId};
-use crate::engine::{Config, Input, LookPlan, Orchestrator, Outlook, Ports, Refusal, Seen, Step};
+use crate::engine::{Config, EffectJob, Input, Job, LookJob, Orchestrator, Outlook, Ports, Refusal, Seen, Step};
 use crate::heal::{DefaultPolicy, HealPolicy, Limits};
 use crate::journal::{Effect, Entry, Outcome, Purpose, Record, UserVerb};
 use crate::plan::{ExecutorKind, Plan, Status};
 use crate::ports::LaunchSpec;
 use crate::state::State;
 use crate::testkit::fault::{Failure, Operation};
-use crate::testkit::scenario::{ready, seen_event};
+use crate::testkit::scenario::ready;
 use crate::testkit::world::World;
 
 /// By then every run has ended: what waits for a limit waits a day at most, what is silent is ended in hours.
@@ -37,9 +37,9 @@ const SPINS: u32 = 20_000;
 /// Something to come.
 enum Due {
     Happens(Happening),
-    Begins(EffectId, Box<Effect>, Option<LaunchSpec>),
+    Begins(Box<EffectJob>),
     Answers(EffectId, Outcome),
-    Looks(LookPlan),
+    Looks(LookJob),
     Sees(Vec<Input>),
 }
 
@@ -244,8 +244,8 @@ impl<'t> Stage<'t> {
             self.queue.iter().filter(|(_, due)| due.is_of_one_life()).map(|(key, _)| *key).collect();
         for key in gone {
             match self.queue.remove(&key) {
-                Some(Due::Begins(id, effect, spec)) if self.dice.chance(250) => {
-                    self.perform(&life, id, &effect, spec.as_ref());
+                Some(Due::Begins(job)) if self.dice.chance(250) => {
+                    self.perform(&life, &job);
                 }
                 Some(Due::Sees(inputs)) => {
                     let said = inputs.into_iter().filter_map(|input| match input {
@@ -287,7 +287,7 @@ impl<'t> Stage<'t> {
             }
             let events = ready(life.ports.executor.events()).unwrap_or_default();
             if !events.is_empty() {
-                let inputs = events.into_iter().map(seen_event).collect();
+                let inputs = events.into_iter().map(Input::from).collect();
                 let late = if self.tale.pace == Pace::Bad && self.dice.chance(300) {
                     self.dice.span(1, 3000)
                 } else {
@@ -340,8 +340,9 @@ impl<'t> Stage<'t> {
     fn due(&mut self, life: &mut Life, due: Due) -> Result<(), Over> {
         match due {
             Due::Happens(happening) => self.happen(life, &happening),
-            Due::Begins(id, effect, spec) => {
-                let (outcome, late) = self.perform(life, id, &effect, spec.as_ref());
+            Due::Begins(job) => {
+                let id = job.id;
+                let (outcome, late) = self.perform(life, &job);
                 let never = self.tale.pace == Pace::Bad && self.dice.chance(2);
                 if never {
                     // What is never answered is waited for until somebody ends the orchestrator.
@@ -365,9 +366,9 @@ impl<'t> Stage<'t> {
                 Ok(())
             }
             Due::Answers(effect, outcome) => self.feed(life, Input::Done { effect, outcome }),
-            Due::Looks(plan) => {
+            Due::Looks(look) => {
                 let (_, late) = delays(self.tale.pace, &mut self.dice, true);
-                let mut inputs = ready(life.ports.look(plan)).unwrap_or_default();
+                let mut inputs = ready(life.ports.look(look)).unwrap_or_default();
                 if self.planted == Some(Law::Merged) {
                     inputs.iter_mut().for_each(lie_of_merges);
                 }
@@ -428,14 +429,10 @@ impl<'t> Stage<'t> {
     }
 
     /// Writes records, as many as this life may, then lets effects and looks begin after their time.
-    fn commit(&mut self, life: &mut Life, step: Step) -> Result<(), Over> {
+    fn commit(&mut self, life: &mut Life, mut step: Step) -> Result<(), Over> {
         let room = life.budget.map_or(usize::MAX, |budget| budget.saturating_sub(self.journal.len()));
         let crashes = step.records.len() > room;
-        let mut begun = Vec::new();
-        for entry in step.records.into_iter().take(room) {
-            if let Record::Effect { .. } = entry.record {
-                begun.push(EffectId(entry.seq.0));
-            }
+        for entry in step.records.drain(..).take(room) {
             if let Record::Status(change) = &entry.record {
                 self.coverage.moved(change.from, change.to);
             }
@@ -445,32 +442,28 @@ impl<'t> Stage<'t> {
         if crashes {
             return Err(Over::Crashed);
         }
-        for id in step.redo.into_iter().chain(begun) {
-            let Some(effect) = life.engine.state().open.get(&id).map(|open| open.effect.clone()) else { continue };
-            let plan = life.engine.launch_plan(id);
-            if let Some((path, text)) = plan.as_ref().and_then(|plan| plan.prompt.as_ref()) {
-                self.world.write_file(path, text.as_bytes());
-            }
-            let spec = plan.map(|plan| plan.spec(BTreeMap::new()));
-            let (early, _) = delays(self.tale.pace, &mut self.dice, false);
-            self.after(early, Due::Begins(id, Box::new(effect), spec));
-        }
-        for plan in LookPlan::of(step.looks, &life.engine) {
-            let (early, _) = delays(self.tale.pace, &mut self.dice, true);
-            self.after(early, Due::Looks(plan));
+        for job in step.jobs(&life.engine) {
+            let (early, _) = delays(self.tale.pace, &mut self.dice, matches!(job, Job::Look(_)));
+            let due = match job {
+                Job::Effect(job) => Due::Begins(job),
+                Job::Look(look) => Due::Looks(look),
+            };
+            self.after(early, due);
         }
         Ok(())
     }
 
     /// Performs an effect now, and says when its answer comes.
-    fn perform(&mut self, life: &Life, id: EffectId, effect: &Effect, spec: Option<&LaunchSpec>) -> (Outcome, Millis) {
+    fn perform(&mut self, life: &Life, job: &EffectJob) -> (Outcome, Millis) {
+        let effect = &job.effect;
+        let spec = job.launch.as_ref().map(|draft| self.world.start(draft));
         let (_, late) = delays(self.tale.pace, &mut self.dice, false);
         self.laws.begins(effect);
         let outcome = match (self.planted, effect) {
             (Some(Law::Saved), Effect::Save { .. }) => Outcome::Saved(None),
-            _ => ready(life.ports.perform(effect, spec)).unwrap_or(Outcome::Unknown),
+            _ => ready(life.ports.perform(effect, spec.as_ref())).unwrap_or(Outcome::Unknown),
         };
-        match (self.planted, effect, spec) {
+        match (self.planted, effect, spec.as_ref()) {
             (Some(Law::OneAgent), Effect::Launch { purpose: Purpose::Work, .. }, Some(spec)) => {
                 let twin = LaunchSpec { launch: LaunchId(spec.launch.0 + 1_000_000), ..spec.clone() };
                 let _twin = ready(life.ports.executor.launch(&twin));
@@ -483,7 +476,7 @@ impl<'t> Stage<'t> {
             }
             _ => {}
         }
-        self.laws.performed(id, effect, &outcome);
+        self.laws.performed(job.id, effect, &outcome);
         (outcome, late)
     }
 }
