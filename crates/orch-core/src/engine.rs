@@ -11,20 +11,24 @@
 
 mod advance;
 mod dispatch;
-mod eyes;
 mod follow;
 pub(crate) mod input;
 mod launch;
+mod looks;
 mod observe;
 mod outage;
 mod outcome;
 mod outlook;
 pub(crate) mod perform;
 mod publish;
+mod pulls;
+mod sessions;
 mod timers;
 mod user;
 mod waits;
+mod wakeups;
 mod watch;
+mod worktrees;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -54,7 +58,11 @@ pub use user::Refusal;
 pub use waits::{Wait, WaitKind, waits};
 
 use dispatch::Queues;
-use eyes::Eyes;
+use looks::Looks;
+use pulls::Pulls;
+use sessions::Sessions;
+use wakeups::Wakeups;
+use worktrees::Worktrees;
 
 /// What the engine needs to know besides the plan and the state.
 #[derive(Debug, Clone)]
@@ -125,7 +133,11 @@ pub struct Orchestrator {
     policy: Arc<dyn HealPolicy>,
     graph: TaskGraph,
     queues: Queues,
-    eyes: Eyes,
+    sessions: Sessions,
+    looks: Looks,
+    worktrees: Worktrees,
+    pulls: Pulls,
+    wakeups: Wakeups,
     last_tick: Option<Now>,
 }
 
@@ -154,7 +166,19 @@ impl Orchestrator {
             None => TaskGraph::build(&Plan::default())?,
         };
         let queues = Queues::new(&state, &graph);
-        Ok(Self { state, config, policy, graph, queues, eyes: Eyes::default(), last_tick: None })
+        Ok(Self {
+            state,
+            config,
+            policy,
+            graph,
+            queues,
+            sessions: Sessions::default(),
+            looks: Looks::default(),
+            worktrees: Worktrees::default(),
+            pulls: Pulls::default(),
+            wakeups: Wakeups::default(),
+            last_tick: None,
+        })
     }
 
     /// The state.
@@ -178,7 +202,7 @@ impl Orchestrator {
         let mut pass = Pass::new(now);
         let driver = self.driver_record(true, &now.boot);
         self.record(&mut pass, None, Record::Driver(driver));
-        self.eyes = Eyes::of(&self.state, now);
+        self.sessions = Sessions::of(&self.state, now);
         for id in left_open {
             let Some(open) = self.state.open.get(&id) else { continue };
             if matches!(open.effect, Effect::Input { .. }) {
@@ -262,7 +286,7 @@ impl Orchestrator {
             }
         }
         let published = |id| self.state.tasks.get(id).is_some_and(|task: &TaskState| task.publication.pull.is_some());
-        self.eyes.merges_due |= entry.task.as_ref().is_none_or(published);
+        self.pulls.merges_due |= entry.task.as_ref().is_none_or(published);
         if matches!(entry.record, Record::Effect { .. }) {
             pass.effects.push(EffectId(entry.seq.0));
         }
@@ -273,15 +297,15 @@ impl Orchestrator {
     fn note_move(&mut self, task: &TaskId, to: Status) {
         if matches!(to, Status::PrOpen | Status::Merged) {
             // What it was looked at for was to be published; now it is followed.
-            self.eyes.forget_pull(task);
+            self.pulls.forget(task);
         }
         if to == Status::Merged {
-            self.eyes.doubt_pulls();
+            self.pulls.outdate();
             // Who builds on it is looked at at once.
             let mut behind = BTreeSet::new();
             self.touch_successors(task, &mut behind);
             for next in &behind {
-                self.eyes.forget_pull(next);
+                self.pulls.forget(next);
             }
         }
     }
@@ -314,6 +338,15 @@ impl Orchestrator {
             }
         }
         self.announce(pass);
+    }
+
+    /// Notes that a look is wanted; `false` when it is under way already.
+    fn ask(&mut self, look: &Look, now: &Now) -> bool {
+        let begins = self.looks.ask(look, now);
+        if let (true, Look::Pull(task)) = (begins, look) {
+            self.pulls.note_asked(task);
+        }
+        begins
     }
 
     /// What a pass led to, each effect with all that it takes.
@@ -374,7 +407,7 @@ impl Orchestrator {
     pub(crate) fn sights(&self) -> impl Iterator<Item = (&TaskId, &crate::agents::sight::Sight)> {
         self.queues.sessions().filter_map(|task| {
             let (_, session) = self.live(task)?;
-            self.eyes.by_launch.get(&session.launch).map(|eye| (task, &eye.sight))
+            self.sessions.by_launch.get(&session.launch).map(|eye| (task, &eye.sight))
         })
     }
 

@@ -40,7 +40,7 @@ impl Orchestrator {
             match self.next(pass, task) {
                 Next::Record(record) => self.record(pass, Some(task.clone()), *record),
                 Next::Look(look) => {
-                    if self.eyes.ask(&look, pass.now) {
+                    if self.ask(&look, pass.now) {
                         pass.looks.insert(look);
                     }
                     return;
@@ -152,7 +152,7 @@ impl Orchestrator {
             let held = paused && !ending.by_hand;
             return if held || later { Next::Nothing } else { self.take_down(pass, (id, task), session, ending) };
         }
-        if self.eyes.exit_of(session).is_some() {
+        if self.sessions.exit_of(session).is_some() {
             return self.look_at_work(pass, id);
         }
         let may_type = |typing: &&Typing| typing.launch == session.launch && (!paused || typing.expected.is_none());
@@ -177,7 +177,7 @@ impl Orchestrator {
                 }
                 None => Next::Nothing,
             },
-            Some(Wanted::Enter(at)) if at <= pass.now.awake && self.eyes.is_up_to_date(launch, pass.now) => {
+            Some(Wanted::Enter(at)) if at <= pass.now.awake && self.sessions.is_up_to_date(launch, &self.looks, pass.now) => {
                 let input = SessionInput { text: None, keys: vec![Key::Enter] };
                 Next::effect(Effect::Input { launch, input, expected: None })
             }
@@ -196,7 +196,7 @@ impl Orchestrator {
     }
 
     pub(super) fn look_at_work(&self, pass: &Pass<'_>, id: &TaskId) -> Next {
-        if self.eyes.may_look(id, pass.now) { Next::Look(Look::Work(id.clone())) } else { Next::Nothing }
+        if self.worktrees.may_look(id, pass.now) { Next::Look(Look::Work(id.clone())) } else { Next::Nothing }
     }
 
     /// Takes a session down: save, ask, kill, prove, forget.
@@ -218,7 +218,7 @@ impl Orchestrator {
         if ending.gone {
             return Next::effect(Effect::Forget { launch: session.launch });
         }
-        let ended = session.ended.is_some() || self.eyes.exit_of(session).is_some() || ending.force;
+        let ended = session.ended.is_some() || self.sessions.exit_of(session).is_some() || ending.force;
         match ending.asked_at {
             None if !ended => end(EndMode::Ask),
             Some(asked) if !ended && asked + self.config.limits.ask_grace > pass.now.awake => Next::Nothing,
@@ -232,10 +232,10 @@ impl Orchestrator {
         match todo {
             Todo::Prepare => self.prepare(spec),
             Todo::Launch { purpose: Purpose::Verify, .. } => self.verify(pass, id, plan, spec, task),
-            Todo::Launch { purpose: Purpose::Work, .. } if task.retries.by_person && !self.eyes.looked_for_fix(id) => {
+            Todo::Launch { purpose: Purpose::Work, .. } if task.retries.by_person && !self.worktrees.looked_for_fix(id) => {
                 Next::Look(Look::Work(id.clone()))
             }
-            Todo::Launch { purpose: Purpose::Work, .. } if self.eyes.is_gone(id) => self.prepare(spec),
+            Todo::Launch { purpose: Purpose::Work, .. } if self.worktrees.is_gone(id) => self.prepare(spec),
             Todo::Launch { purpose, resume } => {
                 let Some(profile) = self.profile(id) else {
                     let name = plan.agent_of(spec);

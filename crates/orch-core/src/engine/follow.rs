@@ -1,7 +1,7 @@
 //! Following pull requests to the merge: others' work is taken in, bases are moved, one merge at a time.
 
 use super::advance::Next;
-use super::eyes::may_merge;
+use super::pulls::may_merge;
 use super::{Orchestrator, Pass};
 use crate::base::id::{BranchName, Sha, TaskId};
 use crate::engine::PullLook;
@@ -47,7 +47,7 @@ impl Orchestrator {
     /// What is due where the forge merged something else than what was verified, or elsewhere: the rest gets a
     /// pull request of its own.
     pub(super) fn publish_rest(&self, pass: &Pass<'_>, plan: &Plan, spec: &TaskSpec, task: &TaskState) -> Option<Next> {
-        let seen = self.eyes.pull_of(&spec.id, task.work.verified.as_ref()?)?;
+        let seen = self.pulls.seen_beside(&spec.id, task.work.verified.as_ref()?)?;
         let pull = seen.pull.as_ref().filter(|pull| pull.state == PullState::Merged)?;
         // What was merged into the branch of a predecessor gets into the base with that one, or, where that is
         // skipped, stays there with it.
@@ -66,7 +66,7 @@ impl Orchestrator {
                 _ => Next::Nothing,
             });
         }
-        if self.eyes.pull(&spec.id, pass.now).is_none_or(|(_, fresh)| !fresh) {
+        if self.pulls.seen(&spec.id, pass.now).is_none_or(|(_, fresh)| !fresh) {
             return Some(Next::Look(Look::Pull(spec.id.clone())));
         }
         // What the branch had then is taken in as the base has it now, so that only the rest is left.
@@ -85,7 +85,7 @@ impl Orchestrator {
     /// next: a stack of any height costs each of its branches one verification. Where orch merges, who is next
     /// has its turn in [`Self::merge_next`].
     fn take_in(&self, spec: &TaskSpec, task: &TaskState) -> Next {
-        let Some(seen) = task.work.verified.as_ref().and_then(|sha| self.eyes.pull_of(&spec.id, sha)) else {
+        let Some(seen) = task.work.verified.as_ref().and_then(|sha| self.pulls.seen_beside(&spec.id, sha)) else {
             return Next::Nothing;
         };
         let pull =
@@ -104,7 +104,7 @@ impl Orchestrator {
             return Next::Nothing;
         }
         // What was merged since may have changed what is due.
-        if self.eyes.is_current(&spec.id) { self.sync(spec, sources) } else { Next::Look(Look::Pull(spec.id.clone())) }
+        if self.pulls.is_current(&spec.id) { self.sync(spec, sources) } else { Next::Look(Look::Pull(spec.id.clone())) }
     }
 
     fn base_source(&self, seen: &SeenPull) -> SyncSource {
@@ -206,7 +206,7 @@ impl Orchestrator {
     /// Pull requests were looked at, all in one.
     pub(super) fn on_pulls(&mut self, pass: &mut Pass<'_>, all: Vec<(TaskId, Result<Box<SeenPull>, String>)>) {
         let answered = all.iter().any(|(_, seen)| seen.is_ok());
-        self.eyes.note_forge(answered, self.config.limits.pull_interval, pass.now);
+        self.pulls.note_forge(answered, self.config.limits.pull_interval, pass.now);
         for (task, seen) in all {
             self.on_pull(pass, &task, seen.map(|seen| *seen));
         }
@@ -232,29 +232,29 @@ impl Orchestrator {
     }
 
     fn judge_pull_seen(&mut self, pass: &mut Pass<'_>, id: &TaskId, seen: Result<SeenPull, String>) {
-        self.eyes.answered(&Look::Pull(id.clone()));
+        self.looks.answered(&Look::Pull(id.clone()));
         let Some((_, _, task)) = self.spec(id) else { return };
         // A forge that cannot be reached is asked again at the next interval.
         let task = task.clone();
-        self.eyes.note_pull(id, seen.as_ref().ok().cloned(), pass.now);
-        self.eyes.merges_due = true;
+        self.pulls.note(id, seen.as_ref().ok().cloned(), pass.now);
+        self.pulls.merges_due = true;
         pass.dirty.insert(id.clone());
         let Ok(seen) = seen else { return };
-        if !self.eyes.is_current(id) {
+        if !self.pulls.is_current(id) {
             // Something was merged while it was looked at.
-            return self.eyes.forget_pull(id);
+            return self.pulls.forget(id);
         }
         if task.open.is_some() || task.healing.unanswered.is_some() || task.publication.in_base {
             return;
         }
         if seen.head.as_ref() != task.claim() {
             // Something else was verified meanwhile.
-            return self.eyes.forget_pull(id);
+            return self.pulls.forget(id);
         }
         // Who is sent back has more to do than what was verified.
         let settled = matches!(task.status, Status::Complete | Status::PrOpen) || task.needs_human || task.skipped;
         if settled && seen.is_landed(&self.config.base) {
-            self.eyes.doubt_pulls();
+            self.pulls.outdate();
             return self.judge_pull(pass, id, Signal::PullMerged, "merged", "its work is in the base", &seen);
         }
         if task.needs_human && task.status == Status::Error {
@@ -285,7 +285,7 @@ impl Orchestrator {
         }
         if pull.head_sha.is_none() && task.publication.pushed == task.work.verified {
             // A forge may lag behind a push.
-            if self.eyes.note_doubt(id) >= DOUBTS {
+            if self.pulls.note_doubt(id) >= DOUBTS {
                 let branch = self.branch(id).map_or("its branch", BranchName::as_str);
                 let detail = format!("{branch} was deleted at the remote; `orch retry {id}` pushes it again");
                 self.judge_pull(pass, id, Signal::Broken, BRANCH_GONE, &detail, &seen);
@@ -327,7 +327,7 @@ impl Orchestrator {
         let (number, at) = (pull.number, pull.head_sha.as_ref().map_or("no commit", Sha::short));
         if seen.is_exact(base) {
             // A remote may lag behind its forge.
-            if self.eyes.note_doubt(id) < DOUBTS {
+            if self.pulls.note_doubt(id) < DOUBTS {
                 return;
             }
             let became = pull.merge_sha.as_ref().map_or("no commit", Sha::short);
@@ -366,28 +366,28 @@ impl Orchestrator {
     /// Merges the next pull request that may be merged, or takes the base into it first; whether anything began.
     pub(super) fn merge_next(&mut self, pass: &mut Pass<'_>) -> bool {
         let wanted = self.merges() && !self.state.paused;
-        if !wanted || !self.eyes.merges_due || self.queues.is_merging() {
+        if !wanted || !self.pulls.merges_due || self.queues.is_merging() {
             return false;
         }
         if !self.holder_waits(pass) {
-            self.eyes.holder = None;
+            self.pulls.holder = None;
         }
         match self.next_merge(pass) {
             Some((id, Next::Record(record))) => {
                 if matches!(*record, Record::Effect { effect: Effect::Sync(_) }) {
-                    self.eyes.holder = Some((id.clone(), pass.now.awake));
+                    self.pulls.holder = Some((id.clone(), pass.now.awake));
                 }
                 self.record(pass, Some(id), *record);
                 true
             }
             Some((_, Next::Look(look))) => {
-                if self.eyes.ask(&look, pass.now) {
+                if self.ask(&look, pass.now) {
                     pass.looks.insert(look);
                 }
                 false
             }
             _ => {
-                self.eyes.merges_due = false;
+                self.pulls.merges_due = false;
                 false
             }
         }
@@ -399,7 +399,7 @@ impl Orchestrator {
             Next::Nothing => None,
             next => Some((id.clone(), next)),
         };
-        match &self.eyes.holder {
+        match &self.pulls.holder {
             Some((id, _)) => step(id),
             None => self.queues.mergeable().find_map(step),
         }
@@ -408,14 +408,14 @@ impl Orchestrator {
     /// Whether who took the base in last is still on the way: nobody overtakes it, or it would have to take the
     /// base in once more. Checks that never end hold the others up for as long as a verify command may.
     fn holder_waits(&self, pass: &Pass<'_>) -> bool {
-        let Some((id, since)) = &self.eyes.holder else { return false };
+        let Some((id, since)) = &self.pulls.holder else { return false };
         let Some((_, _, task)) = self.spec(id) else { return false };
         let late = pass.now.awake.since(*since) >= self.config.limits.verify_timeout;
         let pending = |seen: &SeenPull| {
             let pull = seen.pull.as_ref().filter(|pull| pull.state == PullState::Open);
             pull.is_some_and(|pull| pull.checks() == Checks::Pending || pull.head_sha != task.work.verified)
         };
-        let seen = self.eyes.pull(id, pass.now);
+        let seen = self.pulls.seen(id, pass.now);
         let waits = seen.is_none_or(|(seen, _)| pending(seen) || task.claim().is_some_and(|sha| may_merge(seen, sha)));
         !late && waits && self.queues.mergeable().any(|other| other == id)
     }
@@ -430,11 +430,11 @@ impl Orchestrator {
             return Next::Nothing;
         }
         // Nobody overtakes what was just pushed: it may be what the merge waits for.
-        if !self.eyes.asked_for_pull(id) {
+        if !self.pulls.was_looked_at(id) {
             return Next::Look(Look::Pull(id.clone()));
         }
         // What could not be merged when last seen is looked at again at its time.
-        let Some((seen, fresh)) = self.eyes.pull(id, pass.now).filter(|(seen, _)| may_merge(seen, head)) else {
+        let Some((seen, fresh)) = self.pulls.seen(id, pass.now).filter(|(seen, _)| may_merge(seen, head)) else {
             return Next::Nothing;
         };
         if !fresh {

@@ -29,19 +29,19 @@ impl Orchestrator {
         match seen {
             Seen::Sessions(sessions) => self.on_sessions(pass, sessions),
             Seen::Output(launch) => {
-                self.eyes.note_output(launch);
+                self.sessions.note_output(launch);
                 if let Some(task) = self.task_of_launch(launch) {
                     self.watch(pass, &task);
                 }
             }
             Seen::Screen(view) => self.on_screen(pass, &view),
             Seen::NoScreen(launch) => {
-                self.eyes.answered(&Look::Screen(launch));
-                self.eyes.note_no_screen(launch, pass.now);
+                self.looks.answered(&Look::Screen(launch));
+                self.sessions.note_no_screen(launch, pass.now);
             }
             Seen::Stirred => self.ask_sessions(pass),
             // The next heartbeat asks again.
-            Seen::NotListed(_) => self.eyes.answered(&Look::Sessions),
+            Seen::NotListed(_) => self.looks.answered(&Look::Sessions),
             Seen::Head { task, head } => self.on_head(pass, &task, head),
             Seen::Work { task, work } => self.on_work(pass, &task, work.map(|work| *work)),
             Seen::Pulls(all) => self.on_pulls(pass, all),
@@ -94,18 +94,18 @@ impl Orchestrator {
 
     /// The executor's whole list: exits, adoption, sessions that are gone, sessions that nobody knows.
     fn on_sessions(&mut self, pass: &mut Pass<'_>, sessions: Vec<SeenSession>) {
-        self.eyes.answered(&Look::Sessions);
+        self.looks.answered(&Look::Sessions);
         let listed: BTreeSet<LaunchId> = sessions.iter().map(|session| session.launch).collect();
-        let first = !std::mem::replace(&mut self.eyes.met, true);
-        self.eyes.listed = true;
+        let first = !std::mem::replace(&mut self.sessions.met, true);
+        self.sessions.listed = true;
         for session in sessions {
             match self.task_of_launch(session.launch) {
                 Some(task) => {
-                    let ends = session.exit.is_some() && !self.eyes.has_ended(session.launch);
-                    self.eyes.note_listed(session.launch, session.exit, session.activity);
+                    let ends = session.exit.is_some() && !self.sessions.has_ended(session.launch);
+                    self.sessions.note_listed(session.launch, session.exit, session.activity);
                     if ends {
                         // What it did last is not seen by a look that was begun before.
-                        self.eyes.outdate(Look::Work(task.clone()));
+                        self.looks.outdate(Look::Work(task.clone()));
                     }
                     pass.dirty.insert(task.clone());
                     self.watch(pass, &task);
@@ -121,14 +121,14 @@ impl Orchestrator {
         for task in self.queues.sessions().cloned().collect::<Vec<_>>() {
             let Some((_, session)) = self.live(&task) else { continue };
             let launch = session.launch;
-            let gone = !listed.contains(&launch) && self.eyes.should_be_listed(launch);
-            if gone && self.eyes.exit_of(session).is_none() {
+            let gone = !listed.contains(&launch) && self.sessions.should_be_listed(launch);
+            if gone && self.sessions.exit_of(session).is_none() {
                 let evidence = Evidence { exit: Some(ExitStatus::default()), ..Evidence::default() };
                 let case = self.case(&task, Signal::Lost, "it ended without an exit status");
                 self.judge(pass, &task, Some(launch), "not-listed", evidence, case);
             }
         }
-        if std::mem::take(&mut self.eyes.list_again) {
+        if std::mem::take(&mut self.sessions.list_again) {
             self.ask_sessions(pass);
         }
     }
@@ -149,20 +149,20 @@ impl Orchestrator {
     /// Where a live session's worktree stands: what it holds is looked at only where that moved, or where commits
     /// wait to be pushed.
     fn on_head(&mut self, pass: &mut Pass<'_>, id: &TaskId, head: Result<Head, String>) {
-        self.eyes.answered(&Look::Head(id.clone()));
+        self.looks.answered(&Look::Head(id.clone()));
         let Some((task, session)) = self.live(id) else { return };
         let (launch, start) = (session.launch, task.worktree.prepared().map(|prepared| prepared.start.clone()));
         let stands = head.as_ref().is_ok_and(|head| {
-            let seen = self.eyes.by_launch.get(&launch).and_then(|eye| eye.head.clone());
+            let seen = self.sessions.by_launch.get(&launch).and_then(|eye| eye.head.clone());
             seen.or(start.clone()).as_ref() == Some(&head.sha) && !self.waits_for_push(id, head, start.as_ref())
         });
         match head {
             Ok(head) if stands => {
-                self.eyes.note_head(launch, &head.sha, pass.now);
+                self.sessions.note_head(launch, &head.sha, pass.now);
             }
             _ => {
                 let look = Look::Work(id.clone());
-                if self.eyes.ask(&look, pass.now) {
+                if self.ask(&look, pass.now) {
                     pass.looks.insert(look);
                 }
             }
@@ -172,7 +172,7 @@ impl Orchestrator {
     /// Whether there may be commits of a task that are to be pushed early.
     fn waits_for_push(&self, id: &TaskId, head: &Head, start: Option<&Sha>) -> bool {
         let Some((plan, spec, task)) = self.spec(id) else { return false };
-        let wanted = plan.settings.push == PushMode::Early && !self.eyes.no_early_push.contains(id);
+        let wanted = plan.settings.push == PushMode::Early && !self.worktrees.no_early_push.contains(id);
         let here = head.branch.as_ref() == Some(&spec.branch);
         wanted && here && start != Some(&head.sha) && task.publication.pushed.as_ref() != Some(&head.sha)
     }
@@ -180,14 +180,14 @@ impl Orchestrator {
     /// A worktree was looked at: judges an ended session, or notes how far a live one got.
     fn on_work(&mut self, pass: &mut Pass<'_>, id: &TaskId, work: Result<Work, Failure>) {
         let look = Look::Work(id.clone());
-        self.eyes.answered(&look);
-        if self.eyes.was_outdated(&look) {
-            self.eyes.ask(&look, pass.now);
+        self.looks.answered(&look);
+        if self.looks.was_outdated(&look) {
+            self.ask(&look, pass.now);
             pass.looks.insert(look);
             return;
         }
         if work.is_ok() {
-            self.eyes.note_sight(id);
+            self.worktrees.note_seen(id);
             pass.dirty.insert(id.clone());
         }
         let Some((_, _, task)) = self.spec(id) else { return };
@@ -195,13 +195,13 @@ impl Orchestrator {
             return;
         }
         let ended = task.session.as_ref().filter(|session| session.is_live()).and_then(|session| {
-            self.eyes.exit_of(session).map(|(exit, tail)| (session.launch, session.purpose, *exit, tail.clone()))
+            self.sessions.exit_of(session).map(|(exit, tail)| (session.launch, session.purpose, *exit, tail.clone()))
         });
         let person_retry = task.retries.by_person && task.session.is_none();
         let again = task.publication.goes_on() && task.session.is_none();
         let judges = task.todo == Some(Todo::Judge) && task.session.is_none();
         match work {
-            Err(_) if (ended.is_some() || judges) && !self.eyes.note_blind(id, pass.now) => {}
+            Err(_) if (ended.is_some() || judges) && !self.worktrees.note_blind(id, pass.now, &mut self.wakeups) => {}
             Err(failure) if ended.is_some() || judges => {
                 let why = failure.message;
                 let (signal, detail) = match failure.kind {
@@ -214,9 +214,9 @@ impl Orchestrator {
                 self.judge(pass, id, None, "worktree", evidence, case);
             }
             Err(failure) => {
-                self.eyes.note_no_fix(id);
+                self.worktrees.note_no_fix(id);
                 if person_retry && failure.kind == FailureKind::Missing {
-                    self.eyes.note_gone(id);
+                    self.worktrees.note_gone(id);
                 }
                 pass.dirty.insert(id.clone());
             }
@@ -346,7 +346,7 @@ impl Orchestrator {
             let case = self.case(id, Signal::ClaimsDone, format!("a person committed up to {}", work.head.short()));
             self.judge(pass, id, None, "fixed-by-hand", of_work(work, &branch), case);
         } else {
-            self.eyes.note_no_fix(id);
+            self.worktrees.note_no_fix(id);
         }
     }
 
@@ -354,12 +354,12 @@ impl Orchestrator {
         let Some((task, session)) = self.live(id) else { return };
         let (launch, troubled, known) =
             (session.launch, task.healing.trouble.is_some(), task.publication.pushed.clone());
-        let moved = self.eyes.note_head(launch, &work.head, pass.now);
+        let moved = self.sessions.note_head(launch, &work.head, pass.now);
         if moved && troubled {
             self.record_marks(pass, false);
         }
         let Some((plan, spec, task)) = self.spec(id) else { return };
-        let wanted = plan.settings.push == PushMode::Early && !self.eyes.no_early_push.contains(id);
+        let wanted = plan.settings.push == PushMode::Early && !self.worktrees.no_early_push.contains(id);
         let new = !work.commits.is_empty() && known.as_ref() != Some(&work.head);
         // What links to commits that nobody else has is not published before it is judged.
         let here = work.branch.as_ref() == Some(&spec.branch) && work.dirt.nested.is_empty();

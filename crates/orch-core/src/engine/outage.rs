@@ -25,7 +25,7 @@ impl Orchestrator {
                 true
             }
             Next::Look(look) => {
-                if self.eyes.ask(&look, pass.now) {
+                if self.ask(&look, pass.now) {
                     pass.looks.insert(look);
                 }
                 false
@@ -37,7 +37,7 @@ impl Orchestrator {
     /// Has those who wait looked at again when whoever goes first has got through.
     pub(super) fn wake_for_probe(&mut self, pass: &Pass<'_>) {
         for id in self.state.outages.values().filter_map(|outage| outage.probe.as_ref()) {
-            self.eyes.wake(id, pass.now.awake + PROBE);
+            self.wakeups.wake(id, pass.now.awake + PROBE);
         }
     }
 

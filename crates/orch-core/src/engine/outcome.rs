@@ -25,7 +25,7 @@ impl Orchestrator {
             Effect::Launch { .. } if well => {
                 if let Some((_, session)) = task.and_then(|task| self.live(task)) {
                     let session = session.clone();
-                    self.eyes.begin(&session, pass.now);
+                    self.sessions.begin(&session, pass.now);
                     self.watch_new(pass, LaunchId::from(id));
                 }
             }
@@ -33,30 +33,30 @@ impl Orchestrator {
                 let effect = Effect::Forget { launch: *launch };
                 self.record(pass, None, Record::Effect { effect });
             }
-            Effect::Forget { launch } => self.eyes.forget(*launch),
-            Effect::Prepare(spec) if well => self.eyes.note_prepared(&spec.task),
+            Effect::Forget { launch } => self.sessions.forget(*launch),
+            Effect::Prepare(spec) if well => self.worktrees.note_prepared(&spec.task),
             Effect::MergePull(_) if well => {
-                self.eyes.doubt_pulls();
+                self.pulls.outdate();
                 if let Some(id) =
                     task.filter(|id| self.state.tasks.get(*id).is_some_and(|task| !task.publication.in_base))
                 {
-                    self.eyes.forget_pull(id);
+                    self.pulls.forget(id);
                 }
             }
             Effect::OpenPull(_) | Effect::UpdatePull { .. } | Effect::Push(_) | Effect::MergePull(_) => {
                 if let Some(id) = task {
-                    self.eyes.forget_pull(id);
+                    self.pulls.forget(id);
                     let early = self
                         .state
                         .tasks
                         .get(id)
                         .is_some_and(|task| task.status.is_open() && task.publication.left.is_none());
                     if matches!(effect, Effect::Push(_)) && early && !well {
-                        self.eyes.no_early_push.insert(id.clone());
+                        self.worktrees.no_early_push.insert(id.clone());
                     }
                 }
             }
-            Effect::Input { launch, .. } => self.eyes.look_again(*launch, !well),
+            Effect::Input { launch, .. } => self.sessions.look_again(*launch, !well),
             _ => {}
         }
         if let Some(task) = task {
@@ -66,7 +66,7 @@ impl Orchestrator {
 
     /// A session that may have ended before its events were listened to is listed once.
     fn watch_new(&mut self, pass: &mut Pass<'_>, launch: LaunchId) {
-        if self.eyes.ask(&Look::Screen(launch), pass.now) {
+        if self.ask(&Look::Screen(launch), pass.now) {
             pass.looks.insert(Look::Screen(launch));
         }
     }

@@ -30,7 +30,7 @@ impl Orchestrator {
         if let Some(next) = self.publish_rest(pass, plan, spec, task) {
             return next;
         }
-        let seen = task.work.verified.as_ref().and_then(|sha| self.eyes.pull_of(&spec.id, sha));
+        let seen = task.work.verified.as_ref().and_then(|sha| self.pulls.seen_beside(&spec.id, sha));
         let seen_open = seen.and_then(|seen| seen.pull.as_ref()).filter(|pull| pull.state == PullState::Open);
         let is_seen = |pull: &Pull| seen_open.is_some_and(|seen| seen.number == pull.number);
         match &task.publication.pull {
@@ -43,7 +43,7 @@ impl Orchestrator {
                 }))
             }
             // Someone may have merged it, or opened a pull request, by hand.
-            _ if !self.eyes.asked_for_pull(&spec.id) => Next::Look(Look::Pull(spec.id.clone())),
+            _ if !self.pulls.was_looked_at(&spec.id) => Next::Look(Look::Pull(spec.id.clone())),
             _ => self.open_pull(plan, spec, task),
         }
     }
@@ -51,7 +51,7 @@ impl Orchestrator {
     /// Goes on with verified work after a person helped, unless that person committed something to be verified first.
     pub(super) fn go_on(&self, pass: &Pass<'_>, spec: &TaskSpec, task: &TaskState) -> Next {
         let id = &spec.id;
-        if task.worktree.is_there() && !self.eyes.looked_for_fix(id) {
+        if task.worktree.is_there() && !self.worktrees.looked_for_fix(id) {
             return self.look_at_work(pass, id);
         }
         let open = task.publication.pull.as_ref().is_some_and(|pull| pull.state == PullState::Open);
@@ -66,10 +66,10 @@ impl Orchestrator {
     pub(super) fn push(&self, spec: &TaskSpec, task: &TaskState) -> Option<Next> {
         let sha = task.work.verified.as_ref().filter(|sha| task.publication.pushed.as_ref() != Some(sha))?;
         let Some(left) = &task.publication.left else { return Some(Next::effect(self.push_of(spec, sha, None))) };
-        if !self.eyes.asked_for_pull(&spec.id) {
+        if !self.pulls.was_looked_at(&spec.id) {
             return Some(Next::Look(Look::Pull(spec.id.clone())));
         }
-        if self.may_leave(spec, task, left) && self.eyes.has_no_open_pull(&spec.id) {
+        if self.may_leave(spec, task, left) && self.pulls.has_none_open(&spec.id) {
             return Some(Next::effect(self.push_of(spec, sha, Some(left))));
         }
         let label = "what was pushed before".to_owned();

@@ -52,7 +52,7 @@ impl Orchestrator {
     /// When [`crate::engine::Input::Tick`] is due next, and why; `None` while nothing waits for a time.
     pub fn next_deadline(&mut self, now: &Now) -> Option<Deadline> {
         let soonest = self.soonest(now).deadline;
-        self.eyes.promised = soonest.as_ref().map(|deadline| now.awake + deadline.after);
+        self.wakeups.promised = soonest.as_ref().map(|deadline| now.awake + deadline.after);
         soonest
     }
 
@@ -73,15 +73,15 @@ impl Orchestrator {
             }
         }
         if self.queues.sessions().next().is_some() {
-            soonest.at(left(self.config.limits.heartbeat, self.eyes.marks_at, now), "heartbeat");
+            soonest.at(left(self.config.limits.heartbeat, self.sessions.marks_at, now), "heartbeat");
         }
         if let Some(due) = self.queues.next_timer() {
             soonest.awaited(due.since(now.wall), "retry");
         }
-        if let Some(due) = self.eyes.next_timer() {
+        if let Some(due) = self.wakeups.next() {
             soonest.at(due.since(now.awake), "look");
         }
-        if let Some(due) = self.eyes.lost_at() {
+        if let Some(due) = self.looks.lost_at() {
             soonest.at(due.since(now.awake), "look again");
         }
         soonest
@@ -96,15 +96,15 @@ impl Orchestrator {
             soonest.begun(left(limits.ask_grace, asked, now), "kill");
         }
         let watched = session.is_live()
-            && self.eyes.listed
+            && self.sessions.listed
             && state.conversation.typing.is_none()
             && state.conversation.said.is_empty();
-        let eye = self.eyes.by_launch.get(&session.launch).filter(|eye| watched && eye.exit.is_none());
+        let eye = self.sessions.by_launch.get(&session.launch).filter(|eye| watched && eye.exit.is_none());
         let Some(eye) = eye else { return };
         let treatment = session.treatment();
-        let stirred = self.eyes.opened_at.max(session.launched_at).max(treatment.typed_at.unwrap_or_default());
+        let stirred = self.sessions.opened_at.max(session.launched_at).max(treatment.typed_at.unwrap_or_default());
         let fresh = now.awake.since(stirred) < RESTLESS;
-        let looking = self.eyes.is_asked(&Look::Screen(session.launch));
+        let looking = self.looks.is_asked(&Look::Screen(session.launch));
         if let (true, Some(looked)) = (eye.sight.dirty && !looking, eye.sight.looked_at) {
             soonest.awaited_if(fresh, left(limits.screen_interval, looked, now), "screen");
         }
@@ -135,7 +135,7 @@ impl Orchestrator {
         }
         match self.wanted(session) {
             Some(Wanted::Enter(at)) => {
-                let due = if self.eyes.is_up_to_date(session.launch, now) { at } else { at.max(now.awake + LOOK) };
+                let due = if self.sessions.is_up_to_date(session.launch, &self.looks, now) { at } else { at.max(now.awake + LOOK) };
                 soonest.begun(due.since(now.awake), "enter");
             }
             Some(Wanted::GiveUp(at)) => soonest.begun(at.since(now.awake), "enter"),
@@ -150,15 +150,15 @@ impl Orchestrator {
 
     /// Whether a followed pull request is to be looked at now.
     pub(super) fn pull_is_due(&self, task: &TaskId, now: &Now) -> bool {
-        self.eyes.pull_due_at(task, self.config.limits.pull_interval) <= now.awake
+        self.pulls.due_at(task, self.config.limits.pull_interval) <= now.awake
     }
 
     /// Has a task whose pull request is followed advanced when the next look at it is due.
     pub(super) fn wake_for_pull(&mut self, id: &TaskId) {
         let followed = self.state.tasks.get(id).is_some_and(is_followed);
-        if followed && !self.eyes.is_asked(&Look::Pull(id.clone())) {
-            let due = self.eyes.pull_due_at(id, self.config.limits.pull_interval);
-            self.eyes.wake(id, due);
+        if followed && !self.looks.is_asked(&Look::Pull(id.clone())) {
+            let due = self.pulls.due_at(id, self.config.limits.pull_interval);
+            self.wakeups.wake(id, due);
         }
     }
 }

@@ -43,10 +43,10 @@ impl Orchestrator {
         }
         self.record(pass, Some(id.clone()), Record::User { verb: verb.clone() });
         if verb == UserVerb::Resume {
-            self.eyes.rebase(self.launch_of(id), pass.now);
+            self.sessions.rebase(self.launch_of(id), pass.now);
         }
-        self.eyes.forget_fix(id);
-        self.eyes.no_early_push.remove(id);
+        self.worktrees.forget_fix(id);
+        self.worktrees.no_early_push.remove(id);
         Ok(match verb {
             UserVerb::Kill => {
                 format!("{id}: its work is being saved and its agent ended; `orch retry {id}` starts it again")
@@ -90,7 +90,7 @@ impl Orchestrator {
                     "everything goes on"
                 };
                 if verb == UserVerb::Resume {
-                    self.eyes.rebase(None, pass.now);
+                    self.sessions.rebase(None, pass.now);
                 }
                 self.record(pass, None, Record::User { verb });
                 pass.dirty.extend(self.state.tasks.keys().cloned());
@@ -114,7 +114,7 @@ impl Orchestrator {
                 }
                 self.record(pass, None, Record::User { verb });
                 for id in &waiting {
-                    self.eyes.forget_fix(id);
+                    self.worktrees.forget_fix(id);
                     self.queues.note(&self.state, &self.graph, id, &mut pass.dirty);
                     pass.dirty.insert(id.clone());
                 }

@@ -20,14 +20,14 @@ impl Orchestrator {
     /// Records time in which this process could see nothing, so that it does not count as silence.
     pub(super) fn notice_gap(&mut self, pass: &mut Pass<'_>) {
         let now = pass.now;
-        let late = self.eyes.promised.filter(|due| now.awake.since(*due) > LATE).map(|due| now.awake.since(due));
+        let late = self.wakeups.promised.filter(|due| now.awake.since(*due) > LATE).map(|due| now.awake.since(due));
         if let Some(lasted) = late {
             self.record(pass, None, Record::Gap { what: "stopped".to_owned(), lasted });
-            for eye in self.eyes.by_launch.values_mut() {
+            for eye in self.sessions.by_launch.values_mut() {
                 eye.sight.changed_at = eye.sight.changed_at + lasted;
             }
             // What happened meanwhile is listed before anything is judged.
-            self.eyes.listed = false;
+            self.sessions.listed = false;
             self.ask_sessions(pass);
         }
         if let Some(last) = &self.last_tick {
@@ -38,62 +38,67 @@ impl Orchestrator {
             }
         }
         self.last_tick = Some(now.clone());
-        self.eyes.promised = None;
+        self.wakeups.promised = None;
     }
 
     /// Time passed: looks at every session and everything that waits for a time.
     pub(super) fn on_tick(&mut self, pass: &mut Pass<'_>) {
         let due = self.queues.take_due(pass.now.wall);
-        self.eyes.merges_due |= !due.is_empty();
+        self.pulls.merges_due |= !due.is_empty();
         pass.dirty.extend(due);
-        let due = self.eyes.take_due(pass.now);
+        let due = self.wakeups.take_due(pass.now);
         if !due.is_empty() {
             let followed = |id: &TaskId| self.state.tasks.get(id).is_some_and(is_followed);
-            pass.dirty.extend(self.eyes.begin_round(self.config.limits.pull_interval, pass.now, followed));
+            pass.dirty.extend(self.pulls.begin_round(self.config.limits.pull_interval, pass.now, followed));
         }
         pass.dirty.extend(due);
-        pass.looks.extend(self.eyes.ask_again(pass.now));
+        for look in self.looks.ask_again(pass.now) {
+            if let Look::Pull(task) = &look {
+                self.pulls.note_asked(task);
+            }
+            pass.looks.insert(look);
+        }
         for task in self.queues.sessions().cloned().collect::<Vec<_>>() {
             self.watch(pass, &task);
             pass.dirty.insert(task);
         }
-        if pass.now.awake.since(self.eyes.marks_at) >= self.config.limits.heartbeat {
+        if pass.now.awake.since(self.sessions.marks_at) >= self.config.limits.heartbeat {
             self.heartbeat(pass);
         }
     }
 
     fn heartbeat(&mut self, pass: &mut Pass<'_>) {
-        self.eyes.marks_at = pass.now.awake;
+        self.sessions.marks_at = pass.now.awake;
         self.record_marks(pass, false);
         self.ask_sessions(pass);
         for task in self.queues.sessions().cloned().collect::<Vec<_>>() {
             let working = self.live(&task).is_some_and(|(_, session)| session.purpose != Purpose::Verify);
             let look = Look::Head(task);
-            if working && self.eyes.ask(&look, pass.now) {
+            if working && self.ask(&look, pass.now) {
                 pass.looks.insert(look);
             }
         }
     }
 
     pub(super) fn ask_sessions(&mut self, pass: &mut Pass<'_>) {
-        if self.eyes.ask(&Look::Sessions, pass.now) {
-            self.eyes.listed_at = Some(pass.now.awake);
+        if self.ask(&Look::Sessions, pass.now) {
+            self.sessions.listed_at = Some(pass.now.awake);
             pass.looks.insert(Look::Sessions);
         } else {
             // The list under way may have been made before what is asked about.
-            self.eyes.list_again = true;
+            self.sessions.list_again = true;
         }
     }
 
     /// Journals marks of life that changed.
     pub(super) fn record_marks(&mut self, pass: &mut Pass<'_>, leaving: bool) {
         if leaving {
-            self.eyes.marks_at = pass.now.awake;
+            self.sessions.marks_at = pass.now.awake;
         }
         for task in self.queues.sessions().cloned().collect::<Vec<_>>() {
             let Some((_, session)) = self.live(&task) else { continue };
             let launch = session.launch;
-            let marks = self.eyes.by_launch.get(&launch).map(|eye| eye.marks(launch));
+            let marks = self.sessions.by_launch.get(&launch).map(|eye| eye.marks(launch));
             if let Some(marks) = marks.filter(|marks| *marks != session.marks) {
                 self.record(pass, Some(task), Record::Progress(marks));
             }
@@ -107,11 +112,11 @@ impl Orchestrator {
 
     /// A session's screen was looked at.
     pub(super) fn on_screen(&mut self, pass: &mut Pass<'_>, view: &ScreenView) {
-        self.eyes.answered(&Look::Screen(view.launch));
+        self.looks.answered(&Look::Screen(view.launch));
         let Some(task) = self.task_of_launch(view.launch) else { return };
         let Some((state, session)) = self.live(&task) else { return };
         let (treatment, waits) = (session.treatment(), state.healing.trouble.is_some() && !state.needs_human);
-        let Some(eye) = self.eyes.by_launch.get_mut(&view.launch) else { return };
+        let Some(eye) = self.sessions.by_launch.get_mut(&view.launch) else { return };
         let changed = eye.sight.see(view, &treatment, pass.now);
         if changed && (waits || treatment.entered) {
             let marks = eye.marks(view.launch);
@@ -130,16 +135,16 @@ impl Orchestrator {
             || state.healing.unanswered.is_some()
             || state.conversation.typing.is_some()
             || !state.conversation.said.is_empty()
-            || !self.eyes.listed
+            || !self.sessions.listed
         {
             return;
         }
-        let Some(eye) = self.eyes.by_launch.get(&launch) else { return };
+        let Some(eye) = self.sessions.by_launch.get(&launch) else { return };
         if eye.exit.is_some() {
             pass.dirty.insert(task.clone());
             return;
         }
-        if eye.sight.wants_look(&self.config.limits, pass.now) && self.eyes.ask(&Look::Screen(launch), pass.now) {
+        if eye.sight.wants_look(&self.config.limits, pass.now) && self.ask(&Look::Screen(launch), pass.now) {
             pass.looks.insert(Look::Screen(launch));
         }
         if purpose == Purpose::Verify {
@@ -168,7 +173,7 @@ impl Orchestrator {
     fn release(&mut self, pass: &mut Pass<'_>, task: &TaskId) {
         let Some(state) = self.state.tasks.get(task).filter(|state| state.status == Status::Stuck) else { return };
         let Some(session) = &state.session else { return };
-        let Some(eye) = self.eyes.by_launch.get_mut(&session.launch) else { return };
+        let Some(eye) = self.sessions.by_launch.get_mut(&session.launch) else { return };
         if !is_over(state, session, &mut eye.sight, &self.config.limits, pass.now) {
             return;
         }
@@ -184,7 +189,7 @@ impl Orchestrator {
     fn judge_screen(&mut self, pass: &mut Pass<'_>, task: &TaskId, launch: LaunchId) -> bool {
         let Some(treatment) = self.live(task).map(|(_, session)| session.treatment()) else { return false };
         let limits = &self.config.limits;
-        let judged = self.eyes.by_launch.get_mut(&launch);
+        let judged = self.sessions.by_launch.get_mut(&launch);
         let judged = judged.and_then(|eye| eye.sight.judge_screen(&treatment, limits, pass.now));
         let led = judged.is_some();
         if let Some(judgement) = judged {
@@ -195,7 +200,7 @@ impl Orchestrator {
 
     /// Judges whether an agent that waits for its prompt takes input; whether it led to a verdict.
     fn judge_readiness(&mut self, pass: &mut Pass<'_>, task: &TaskId, launch: LaunchId) -> bool {
-        let (Some(eye), Some((_, session))) = (self.eyes.by_launch.get(&launch), self.live(task)) else {
+        let (Some(eye), Some((_, session))) = (self.sessions.by_launch.get(&launch), self.live(task)) else {
             return false;
         };
         if session.delivery.is_none_or(|delivery| delivery.step != DeliveryStep::Waits) {
@@ -230,10 +235,10 @@ impl Orchestrator {
 
     fn judge_silence(&mut self, pass: &mut Pass<'_>, task: &TaskId, launch: LaunchId) {
         // What is being looked at just now may end the silence.
-        if self.eyes.is_asked(&Look::Screen(launch)) {
+        if self.looks.is_asked(&Look::Screen(launch)) {
             return;
         }
-        let (Some(eye), Some((_, session))) = (self.eyes.by_launch.get(&launch), self.live(task)) else { return };
+        let (Some(eye), Some((_, session))) = (self.sessions.by_launch.get(&launch), self.live(task)) else { return };
         if let Some(judgement) = eye.sight.judge_silence(&session.treatment(), &self.config.limits, pass.now) {
             self.judge_seen(pass, task, launch, judgement);
         }

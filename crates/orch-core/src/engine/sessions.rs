@@ -1,0 +1,154 @@
+//! Sessions, as this process sees them.
+
+use std::collections::BTreeMap;
+
+use super::looks::Looks;
+use crate::agents::sight::Sight;
+use crate::base::id::{LaunchId, Sha};
+use crate::base::time::{AwakeMs, Millis, Now};
+use crate::journal::effect::Look;
+use crate::journal::record::Marks;
+use crate::ports::ExitStatus;
+use crate::state::{Session, State};
+
+/// A look at a screen that was not answered for so long is not waited for.
+const LOOK_AGAIN: Millis = Millis(5000);
+
+/// What this process sees of sessions. Nothing of it is remembered beyond the marks in the journal: a new process
+/// looks again.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    pub(super) by_launch: BTreeMap<LaunchId, SeenLive>,
+    /// When the list of sessions was asked for last.
+    pub(super) listed_at: Option<AwakeMs>,
+    /// The list must be asked for once more.
+    pub(super) list_again: bool,
+    /// A whole list was seen since this process began, or was stopped.
+    pub(super) listed: bool,
+    /// A whole list was seen since this process began.
+    pub(super) met: bool,
+    /// When marks of life were journaled last.
+    pub(super) marks_at: AwakeMs,
+    /// When this process took over.
+    pub(super) opened_at: AwakeMs,
+}
+
+/// What was seen of one session.
+#[derive(Debug, Clone)]
+pub(super) struct SeenLive {
+    pub(super) sight: Sight,
+    pub(super) activity: u64,
+    pub(super) head: Option<Sha>,
+    /// When this process started it; `None` for one that it found.
+    started_at: Option<AwakeMs>,
+    pub(super) exit: Option<(ExitStatus, Vec<String>)>,
+}
+
+impl SeenLive {
+    fn of(session: &Session) -> Self {
+        let marks = &session.marks;
+        Self {
+            sight: Sight::new(marks.changed_at, marks.screen),
+            activity: marks.activity,
+            head: marks.head.clone(),
+            started_at: None,
+            exit: None,
+        }
+    }
+
+    pub(super) fn marks(&self, launch: LaunchId) -> Marks {
+        Marks {
+            launch,
+            activity: self.activity,
+            changed_at: self.sight.changed_at,
+            screen: self.sight.screen.as_ref().map(|(seen, _)| *seen),
+            head: self.head.clone(),
+        }
+    }
+}
+
+impl Sessions {
+    pub(super) fn of(state: &State, now: &Now) -> Self {
+        let sessions = state.tasks.values().filter_map(|task| task.session.as_ref());
+        Self {
+            by_launch: sessions.map(|session| (session.launch, SeenLive::of(session))).collect(),
+            opened_at: now.awake,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn has_ended(&self, launch: LaunchId) -> bool {
+        self.by_launch.get(&launch).is_some_and(|eye| eye.exit.is_some())
+    }
+
+    pub(super) fn exit_of(&self, session: &Session) -> Option<&(ExitStatus, Vec<String>)> {
+        self.by_launch.get(&session.launch)?.exit.as_ref()
+    }
+
+    /// Whether a session must be in the list that was just seen.
+    pub(super) fn should_be_listed(&self, launch: LaunchId) -> bool {
+        self.by_launch.get(&launch).is_some_and(|eye| eye.started_at < self.listed_at)
+    }
+
+    pub(super) fn begin(&mut self, session: &Session, now: &Now) {
+        let eye = SeenLive { started_at: Some(now.awake), ..SeenLive::of(session) };
+        self.by_launch.insert(session.launch, eye);
+    }
+
+    /// Whether what a session showed last was looked at, or that was waited for long enough.
+    pub(super) fn is_up_to_date(&self, launch: LaunchId, looks: &Looks, now: &Now) -> bool {
+        let looking = looks.is_asked(&Look::Screen(launch));
+        self.by_launch.get(&launch).is_none_or(|eye| {
+            !looking && !eye.sight.dirty || eye.sight.looked_at.is_some_and(|at| now.awake.since(at) >= LOOK_AGAIN)
+        })
+    }
+
+    pub(super) fn forget(&mut self, launch: LaunchId) {
+        self.by_launch.remove(&launch);
+    }
+
+    pub(super) fn note_listed(&mut self, launch: LaunchId, exit: Option<(ExitStatus, Vec<String>)>, activity: u64) {
+        if let Some(eye) = self.by_launch.get_mut(&launch) {
+            eye.sight.dirty |= eye.activity != activity;
+            eye.activity = activity;
+            eye.exit = exit.or(eye.exit.take());
+        }
+    }
+
+    /// Measures the silence of a session, or of all of them, from now on.
+    pub(super) fn rebase(&mut self, launch: Option<LaunchId>, now: &Now) {
+        for (_, eye) in self.by_launch.iter_mut().filter(|(id, _)| launch.is_none_or(|launch| launch == **id)) {
+            eye.sight.rebase(now);
+        }
+    }
+
+    /// A screen could not be looked at.
+    pub(super) fn note_no_screen(&mut self, launch: LaunchId, now: &Now) {
+        if let Some(eye) = self.by_launch.get_mut(&launch) {
+            eye.sight.looked_at = Some(now.awake);
+        }
+    }
+
+    pub(super) fn note_output(&mut self, launch: LaunchId) {
+        if let Some(eye) = self.by_launch.get_mut(&launch) {
+            eye.sight.dirty = true;
+        }
+    }
+
+    pub(super) fn note_head(&mut self, launch: LaunchId, head: &Sha, now: &Now) -> bool {
+        let Some(eye) = self.by_launch.get_mut(&launch) else { return false };
+        let moved = eye.head.as_ref().is_some_and(|seen| seen != head);
+        if moved {
+            eye.sight.changed_at = now.awake;
+        }
+        eye.head = Some(head.clone());
+        moved
+    }
+
+    /// Something was typed, or was to be: the screen is looked at, and judged anew if nothing was.
+    pub(super) fn look_again(&mut self, launch: LaunchId, judge: bool) {
+        if let Some(eye) = self.by_launch.get_mut(&launch) {
+            eye.sight.look_again(judge);
+        }
+    }
+}
