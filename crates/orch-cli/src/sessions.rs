@@ -3,12 +3,13 @@
 mod work;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use orch_core::agents::AgentProfile;
+use orch_core::agents::{AgentProfile, EndStep, end_step};
 use orch_core::base::{LaunchId, Millis, Timestamp};
 use orch_core::ports::{EndMode, EndSpec, Executor, ExitStatus, SessionInput};
 use orch_pty::{PtyExecutor, PtySession, PtySettings, PtyState};
-use orch_runtime::{SessionEnd, SessionFacts, SessionStore, Settings, parent_environment};
+use orch_runtime::{SessionEnd, SessionFacts, SessionStore, Settings, SystemClock, parent_environment};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -16,6 +17,8 @@ use crate::shell;
 
 /// How long a process may take to be proved gone.
 const PROOF: Millis = Millis::from_secs(5);
+/// How long an exit that nobody announces may go unseen.
+const BEAT: Millis = Millis(200);
 
 /// The user's sessions.
 pub(crate) struct Sessions {
@@ -173,16 +176,21 @@ impl Sessions {
         let (id, process) = (known.id, known.live.as_ref().and_then(|live| live.process.clone()));
         let saved = work::save_or_say(&self.store, id, &known.facts.cwd).await;
         let mut spec = EndSpec { launch: id, process, mode: EndMode::Ask, patience: PROOF };
-        self.executor.end(&spec).await?;
-        let grace = self.settings.limits.ask_grace;
-        let ended = async {
-            while self.runs(id).await {
-                // An exit that nobody announces is seen all the same.
-                let beat = std::time::Duration::from_millis(200);
-                let _ = tokio::time::timeout(beat, self.executor.events()).await;
+        let (clock, mut asked_at) = (SystemClock::new(), None);
+        loop {
+            let (now, grace) = (clock.now().awake, self.settings.limits.ask_grace);
+            match end_step(!self.runs(id).await, asked_at, grace, now) {
+                EndStep::Ask => {
+                    self.executor.end(&spec).await?;
+                    asked_at = Some(clock.now().awake);
+                }
+                EndStep::Wait(until) => {
+                    let nap = until.since(now).min(BEAT);
+                    let _ = tokio::time::timeout(Duration::from_millis(nap.0), self.executor.events()).await;
+                }
+                EndStep::Kill => break,
             }
-        };
-        let _ = tokio::time::timeout(std::time::Duration::from_millis(grace.0), ended).await;
+        }
         spec.mode = EndMode::Kill;
         if !self.executor.end(&spec).await? {
             return Err(Failure::other(format!("session {id} could not be ended: its processes are still there")));

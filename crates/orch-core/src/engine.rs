@@ -404,10 +404,10 @@ impl Orchestrator {
     }
 
     /// What was seen of every live session.
-    pub(crate) fn sights(&self) -> impl Iterator<Item = (&TaskId, &crate::agents::sight::Sight)> {
+    pub(crate) fn observed(&self) -> impl Iterator<Item = (&TaskId, &crate::agents::monitor::Observed)> {
         self.queues.sessions().filter_map(|task| {
             let (_, session) = self.live(task)?;
-            self.sessions.by_launch.get(&session.launch).map(|eye| (task, &eye.sight))
+            self.sessions.by_launch.get(&session.launch).map(|seen| (task, &seen.observed))
         })
     }
 

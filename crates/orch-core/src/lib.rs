@@ -15,10 +15,9 @@
 //! 4. [`Orchestrator::start`], once. Then [`Orchestrator::handle`] for every [`Input`]: the plan as
 //!    [`Seen::Plan`](engine::Seen::Plan), what the world shows, what people say, what came of effects. At the end
 //!    [`Orchestrator::stop`].
-//! 5. For every [`Step`]: first make its records durable, in order and as one batch. Then perform the effects
-//!    that these records start ([`Record::Effect`](journal::Record::Effect); the record's `seq` is the effect's id) and those in
-//!    `redo`, and hand each [`Outcome`](journal::Outcome) back as [`Input::Done`]. Then look at what `looks` names and hand back
-//!    what was seen. [`Ports`] does both for any three ports.
+//! 5. For every [`Step`]: first make its records durable, in order and as one batch. Then do each of its
+//!    [`Step::jobs`], the effects that these records start and the looks, and hand back what they bring as the next
+//!    inputs. [`Ports::carry_out`] does a job for any three ports.
 //! 6. [`Orchestrator::next_deadline`] says when the next [`Input::Tick`] is due, and why;
 //!    [`Orchestrator::outlook`] whether there is still something to do.
 //!

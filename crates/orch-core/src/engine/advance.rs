@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Orchestrator, Pass};
+use crate::agents::monitor::{EndStep, Judgement, end_step};
 use crate::base::id::{AttemptNo, LaunchId, TaskId};
 use crate::base::time::Timestamp;
 use crate::heal::{Decision, HealPolicy, Limits, Remedy, Signal};
@@ -177,13 +178,15 @@ impl Orchestrator {
                 }
                 None => Next::Nothing,
             },
-            Some(Wanted::Enter(at)) if at <= pass.now.awake && self.sessions.is_up_to_date(launch, &self.looks, pass.now) => {
+            Some(Wanted::Enter(at))
+                if at <= pass.now.awake && self.sessions.is_up_to_date(launch, &self.looks, pass.now) =>
+            {
                 let input = SessionInput { text: None, keys: vec![Key::Enter] };
                 Next::effect(Effect::Input { launch, input, expected: None })
             }
             Some(Wanted::GiveUp(at)) if at <= pass.now.awake => {
-                let detail = "Enter changed nothing on its screen";
-                self.verdict_on(id, Some(launch), Signal::Undelivered, "no-reaction", detail)
+                let Judgement { signal, rule, detail, .. } = Judgement::unheard();
+                self.verdict_on(id, Some(launch), signal, rule, &detail)
             }
             _ => Next::Nothing,
         }
@@ -219,10 +222,10 @@ impl Orchestrator {
             return Next::effect(Effect::Forget { launch: session.launch });
         }
         let ended = session.ended.is_some() || self.sessions.exit_of(session).is_some() || ending.force;
-        match ending.asked_at {
-            None if !ended => end(EndMode::Ask),
-            Some(asked) if !ended && asked + self.config.limits.ask_grace > pass.now.awake => Next::Nothing,
-            _ => end(EndMode::Kill),
+        match end_step(ended, ending.asked_at, self.config.limits.ask_grace, pass.now.awake) {
+            EndStep::Ask => end(EndMode::Ask),
+            EndStep::Wait(_) => Next::Nothing,
+            EndStep::Kill => end(EndMode::Kill),
         }
     }
 
@@ -232,7 +235,9 @@ impl Orchestrator {
         match todo {
             Todo::Prepare => self.prepare(spec),
             Todo::Launch { purpose: Purpose::Verify, .. } => self.verify(pass, id, plan, spec, task),
-            Todo::Launch { purpose: Purpose::Work, .. } if task.retries.by_person && !self.worktrees.looked_for_fix(id) => {
+            Todo::Launch { purpose: Purpose::Work, .. }
+                if task.retries.by_person && !self.worktrees.looked_for_fix(id) =>
+            {
                 Next::Look(Look::Work(id.clone()))
             }
             Todo::Launch { purpose: Purpose::Work, .. } if self.worktrees.is_gone(id) => self.prepare(spec),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Orchestrator, Pass, Refusal};
-use crate::agents::screen::{self, Complaint};
+use crate::agents::monitor::End;
 use crate::base::id::{BranchName, LaunchId, Sha, TaskId};
 use crate::base::text::clean;
 use crate::engine::input::{Seen, SeenSession};
@@ -153,7 +153,7 @@ impl Orchestrator {
         let Some((task, session)) = self.live(id) else { return };
         let (launch, start) = (session.launch, task.worktree.prepared().map(|prepared| prepared.start.clone()));
         let stands = head.as_ref().is_ok_and(|head| {
-            let seen = self.sessions.by_launch.get(&launch).and_then(|eye| eye.head.clone());
+            let seen = self.sessions.by_launch.get(&launch).and_then(|seen| seen.head.clone());
             seen.or(start.clone()).as_ref() == Some(&head.sha) && !self.waits_for_push(id, head, start.as_ref())
         });
         match head {
@@ -252,19 +252,11 @@ impl Orchestrator {
         let failed = exit.filter(|exit| purpose == Purpose::Work && exit.code != Some(0));
         let mut reset_at = None;
         let (rule, signal, detail) = match failed {
-            Some(ExitStatus { code: None, signal: None }) => {
-                ("exit-unknown", Signal::Lost, "it ended and nobody knows how".to_owned())
+            Some(exit) => {
+                let end = End::of(exit, &tail);
+                reset_at = end.reset.map(|reset| pass.now.wall + reset);
+                (end.rule, end.signal, end.detail)
             }
-            Some(exit) => match screen::complaint(&tail) {
-                Some((Complaint::Credentials, line)) => {
-                    ("credentials", Signal::Credentials, crate::base::text::one_line(line))
-                }
-                Some((Complaint::Limited(reset), line)) => {
-                    reset_at = reset.map(|reset| pass.now.wall + reset);
-                    ("limited", Signal::Limited, crate::base::text::one_line(line))
-                }
-                None => ("exit-status", Signal::Failed, exit.to_string()),
-            },
             None if !on_branch => {
                 let at = work.branch.as_ref().map_or("no branch".to_owned(), ToString::to_string);
                 (WRONG_BRANCH, Signal::Failed, format!("the worktree is on {at} instead of {branch}"))

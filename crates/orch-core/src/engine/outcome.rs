@@ -19,7 +19,7 @@ impl Orchestrator {
         self.after(pass, open.task.as_ref(), id, &open.effect, well);
     }
 
-    /// What the eyes learn from an effect that ended.
+    /// What is learned from an effect that ended.
     fn after(&mut self, pass: &mut Pass<'_>, task: Option<&TaskId>, id: EffectId, effect: &Effect, well: bool) {
         match effect {
             Effect::Launch { .. } if well => {

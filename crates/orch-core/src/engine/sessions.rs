@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::looks::Looks;
-use crate::agents::sight::Sight;
+use crate::agents::monitor::Observed;
 use crate::base::id::{LaunchId, Sha};
 use crate::base::time::{AwakeMs, Millis, Now};
 use crate::journal::effect::Look;
@@ -36,7 +36,7 @@ pub(super) struct Sessions {
 /// What was seen of one session.
 #[derive(Debug, Clone)]
 pub(super) struct SeenLive {
-    pub(super) sight: Sight,
+    pub(super) observed: Observed,
     pub(super) activity: u64,
     pub(super) head: Option<Sha>,
     /// When this process started it; `None` for one that it found.
@@ -48,7 +48,7 @@ impl SeenLive {
     fn of(session: &Session) -> Self {
         let marks = &session.marks;
         Self {
-            sight: Sight::new(marks.changed_at, marks.screen),
+            observed: Observed::new(marks.changed_at, marks.screen),
             activity: marks.activity,
             head: marks.head.clone(),
             started_at: None,
@@ -60,8 +60,8 @@ impl SeenLive {
         Marks {
             launch,
             activity: self.activity,
-            changed_at: self.sight.changed_at,
-            screen: self.sight.screen.as_ref().map(|(seen, _)| *seen),
+            changed_at: self.observed.changed_at,
+            screen: self.observed.screen.as_ref().map(|(seen, _)| *seen),
             head: self.head.clone(),
         }
     }
@@ -78,7 +78,7 @@ impl Sessions {
     }
 
     pub(super) fn has_ended(&self, launch: LaunchId) -> bool {
-        self.by_launch.get(&launch).is_some_and(|eye| eye.exit.is_some())
+        self.by_launch.get(&launch).is_some_and(|seen| seen.exit.is_some())
     }
 
     pub(super) fn exit_of(&self, session: &Session) -> Option<&(ExitStatus, Vec<String>)> {
@@ -87,19 +87,20 @@ impl Sessions {
 
     /// Whether a session must be in the list that was just seen.
     pub(super) fn should_be_listed(&self, launch: LaunchId) -> bool {
-        self.by_launch.get(&launch).is_some_and(|eye| eye.started_at < self.listed_at)
+        self.by_launch.get(&launch).is_some_and(|seen| seen.started_at < self.listed_at)
     }
 
     pub(super) fn begin(&mut self, session: &Session, now: &Now) {
-        let eye = SeenLive { started_at: Some(now.awake), ..SeenLive::of(session) };
-        self.by_launch.insert(session.launch, eye);
+        let seen = SeenLive { started_at: Some(now.awake), ..SeenLive::of(session) };
+        self.by_launch.insert(session.launch, seen);
     }
 
     /// Whether what a session showed last was looked at, or that was waited for long enough.
     pub(super) fn is_up_to_date(&self, launch: LaunchId, looks: &Looks, now: &Now) -> bool {
         let looking = looks.is_asked(&Look::Screen(launch));
-        self.by_launch.get(&launch).is_none_or(|eye| {
-            !looking && !eye.sight.dirty || eye.sight.looked_at.is_some_and(|at| now.awake.since(at) >= LOOK_AGAIN)
+        self.by_launch.get(&launch).is_none_or(|seen| {
+            !looking && !seen.observed.dirty
+                || seen.observed.looked_at.is_some_and(|at| now.awake.since(at) >= LOOK_AGAIN)
         })
     }
 
@@ -108,47 +109,47 @@ impl Sessions {
     }
 
     pub(super) fn note_listed(&mut self, launch: LaunchId, exit: Option<(ExitStatus, Vec<String>)>, activity: u64) {
-        if let Some(eye) = self.by_launch.get_mut(&launch) {
-            eye.sight.dirty |= eye.activity != activity;
-            eye.activity = activity;
-            eye.exit = exit.or(eye.exit.take());
+        if let Some(seen) = self.by_launch.get_mut(&launch) {
+            seen.observed.dirty |= seen.activity != activity;
+            seen.activity = activity;
+            seen.exit = exit.or(seen.exit.take());
         }
     }
 
     /// Measures the silence of a session, or of all of them, from now on.
     pub(super) fn rebase(&mut self, launch: Option<LaunchId>, now: &Now) {
-        for (_, eye) in self.by_launch.iter_mut().filter(|(id, _)| launch.is_none_or(|launch| launch == **id)) {
-            eye.sight.rebase(now);
+        for (_, seen) in self.by_launch.iter_mut().filter(|(id, _)| launch.is_none_or(|launch| launch == **id)) {
+            seen.observed.rebase(now);
         }
     }
 
     /// A screen could not be looked at.
     pub(super) fn note_no_screen(&mut self, launch: LaunchId, now: &Now) {
-        if let Some(eye) = self.by_launch.get_mut(&launch) {
-            eye.sight.looked_at = Some(now.awake);
+        if let Some(seen) = self.by_launch.get_mut(&launch) {
+            seen.observed.looked_at = Some(now.awake);
         }
     }
 
     pub(super) fn note_output(&mut self, launch: LaunchId) {
-        if let Some(eye) = self.by_launch.get_mut(&launch) {
-            eye.sight.dirty = true;
+        if let Some(seen) = self.by_launch.get_mut(&launch) {
+            seen.observed.dirty = true;
         }
     }
 
     pub(super) fn note_head(&mut self, launch: LaunchId, head: &Sha, now: &Now) -> bool {
-        let Some(eye) = self.by_launch.get_mut(&launch) else { return false };
-        let moved = eye.head.as_ref().is_some_and(|seen| seen != head);
+        let Some(seen) = self.by_launch.get_mut(&launch) else { return false };
+        let moved = seen.head.as_ref().is_some_and(|seen| seen != head);
         if moved {
-            eye.sight.changed_at = now.awake;
+            seen.observed.changed_at = now.awake;
         }
-        eye.head = Some(head.clone());
+        seen.head = Some(head.clone());
         moved
     }
 
     /// Something was typed, or was to be: the screen is looked at, and judged anew if nothing was.
     pub(super) fn look_again(&mut self, launch: LaunchId, judge: bool) {
-        if let Some(eye) = self.by_launch.get_mut(&launch) {
-            eye.sight.look_again(judge);
+        if let Some(seen) = self.by_launch.get_mut(&launch) {
+            seen.observed.look_again(judge);
         }
     }
 }

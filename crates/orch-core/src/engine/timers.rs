@@ -1,7 +1,8 @@
 //! When the engine wants to be called again.
 
-use super::watch::{BLANK, is_followed};
+use super::watch::is_followed;
 use super::{Deadline, Orchestrator};
+use crate::agents::monitor::BLANK;
 use crate::base::id::TaskId;
 use crate::base::time::{AwakeMs, Millis, Now};
 use crate::journal::effect::{Look, Purpose};
@@ -99,20 +100,20 @@ impl Orchestrator {
             && self.sessions.listed
             && state.conversation.typing.is_none()
             && state.conversation.said.is_empty();
-        let eye = self.sessions.by_launch.get(&session.launch).filter(|eye| watched && eye.exit.is_none());
-        let Some(eye) = eye else { return };
+        let seen = self.sessions.by_launch.get(&session.launch).filter(|seen| watched && seen.exit.is_none());
+        let Some(seen) = seen else { return };
         let treatment = session.treatment();
         let stirred = self.sessions.opened_at.max(session.launched_at).max(treatment.typed_at.unwrap_or_default());
         let fresh = now.awake.since(stirred) < RESTLESS;
         let looking = self.looks.is_asked(&Look::Screen(session.launch));
-        if let (true, Some(looked)) = (eye.sight.dirty && !looking, eye.sight.looked_at) {
+        if let (true, Some(looked)) = (seen.observed.dirty && !looking, seen.observed.looked_at) {
             soonest.awaited_if(fresh, left(limits.screen_interval, looked, now), "screen");
         }
         if session.purpose == Purpose::Verify {
             return soonest.at(left(limits.verify_timeout, session.launched_at, now), "verify");
         }
         if state.needs_human {
-            let gone = eye.sight.gone_at(limits).filter(|_| state.status == Status::Stuck);
+            let gone = seen.observed.gone_at(limits).filter(|_| state.status == Status::Stuck);
             return gone.into_iter().for_each(|at| soonest.at(at.since(now.awake), "settle"));
         }
         if paused {
@@ -124,26 +125,21 @@ impl Orchestrator {
         if looking {
             return;
         }
-        let sight = &eye.sight;
-        let blank = sight.text().is_none_or(|text| text.trim().is_empty());
         let first = left(BLANK, session.launched_at, now);
-        if blank && first.0 > 0 {
+        if seen.observed.is_blank() && first.0 > 0 {
             soonest.awaited(first, "first sign");
         }
-        for (at, reason) in sight.deadlines(&treatment, limits) {
-            soonest.awaited_if(fresh && reason == "settle", at.since(now.awake), reason);
+        for (at, reason) in seen.observed.deadlines(&treatment, limits) {
+            let soon = matches!(reason, "settle" | "ready");
+            soonest.awaited_if(fresh && soon, at.since(now.awake), reason);
         }
         match self.wanted(session) {
             Some(Wanted::Enter(at)) => {
-                let due = if self.sessions.is_up_to_date(session.launch, &self.looks, now) { at } else { at.max(now.awake + LOOK) };
+                let up_to_date = self.sessions.is_up_to_date(session.launch, &self.looks, now);
+                let due = if up_to_date { at } else { at.max(now.awake + LOOK) };
                 soonest.begun(due.since(now.awake), "enter");
             }
             Some(Wanted::GiveUp(at)) => soonest.begun(at.since(now.awake), "enter"),
-            None if session.delivery.is_some() => {
-                let still = left(self.readiness_after(sight), sight.stirred_at(&treatment), now);
-                soonest.awaited_if(fresh, still, "ready");
-                soonest.at(left(limits.suspect_after, session.launched_at, now), "ready");
-            }
             Some(Wanted::Paste(_)) | None => {}
         }
     }

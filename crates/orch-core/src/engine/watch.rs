@@ -1,7 +1,7 @@
 //! Watching live sessions: what was seen last, when silence becomes a signal, when to look again.
 
 use super::{Orchestrator, Pass};
-use crate::agents::sight::{Judgement, Sight};
+use crate::agents::monitor::{Judgement, Observed};
 use crate::base::id::{LaunchId, TaskId};
 use crate::base::time::{AwakeMs, Millis, Now};
 use crate::heal::{Case, Limits, Signal};
@@ -9,10 +9,8 @@ use crate::journal::effect::{Look, Purpose};
 use crate::journal::record::{Evidence, Record, StatusRecord, Verdict};
 use crate::plan::status::Status;
 use crate::ports::ScreenView;
-use crate::state::{DeliveryStep, Plea, Session, TaskState};
+use crate::state::{Session, TaskState};
 
-/// A screen that shows nothing for so long belongs to a program that says nothing before it is told something.
-pub(super) const BLANK: Millis = Millis(5000);
 /// A call that comes this much later than asked for means that this process was stopped.
 const LATE: Millis = Millis::from_secs(60);
 
@@ -23,8 +21,8 @@ impl Orchestrator {
         let late = self.wakeups.promised.filter(|due| now.awake.since(*due) > LATE).map(|due| now.awake.since(due));
         if let Some(lasted) = late {
             self.record(pass, None, Record::Gap { what: "stopped".to_owned(), lasted });
-            for eye in self.sessions.by_launch.values_mut() {
-                eye.sight.changed_at = eye.sight.changed_at + lasted;
+            for seen in self.sessions.by_launch.values_mut() {
+                seen.observed.changed_at = seen.observed.changed_at + lasted;
             }
             // What happened meanwhile is listed before anything is judged.
             self.sessions.listed = false;
@@ -98,7 +96,7 @@ impl Orchestrator {
         for task in self.queues.sessions().cloned().collect::<Vec<_>>() {
             let Some((_, session)) = self.live(&task) else { continue };
             let launch = session.launch;
-            let marks = self.sessions.by_launch.get(&launch).map(|eye| eye.marks(launch));
+            let marks = self.sessions.by_launch.get(&launch).map(|seen| seen.marks(launch));
             if let Some(marks) = marks.filter(|marks| *marks != session.marks) {
                 self.record(pass, Some(task), Record::Progress(marks));
             }
@@ -116,10 +114,10 @@ impl Orchestrator {
         let Some(task) = self.task_of_launch(view.launch) else { return };
         let Some((state, session)) = self.live(&task) else { return };
         let (treatment, waits) = (session.treatment(), state.healing.trouble.is_some() && !state.needs_human);
-        let Some(eye) = self.sessions.by_launch.get_mut(&view.launch) else { return };
-        let changed = eye.sight.see(view, &treatment, pass.now);
-        if changed && (waits || treatment.entered) {
-            let marks = eye.marks(view.launch);
+        let Some(seen) = self.sessions.by_launch.get_mut(&view.launch) else { return };
+        let changed = seen.observed.see(view, &treatment, pass.now);
+        if changed && (waits || treatment.entered()) {
+            let marks = seen.marks(view.launch);
             self.record(pass, Some(task.clone()), Record::Progress(marks));
         }
         self.watch(pass, &task);
@@ -128,7 +126,7 @@ impl Orchestrator {
     /// Judges one session by what was seen of it: its prompt, its silence, its loops, its time.
     pub(super) fn watch(&mut self, pass: &mut Pass<'_>, task: &TaskId) {
         let Some((state, session)) = self.live(task) else { return };
-        let (launch, purpose, launched_at) = (session.launch, session.purpose, session.launched_at);
+        let (launch, purpose, treatment) = (session.launch, session.purpose, session.treatment());
         let hands_off = session.person_at.is_some_and(|at| pass.now.awake.since(at) < self.config.limits.hands_off);
         let (held, called) = (self.is_paused(state) || hands_off, state.needs_human);
         if state.open.is_some()
@@ -139,17 +137,17 @@ impl Orchestrator {
         {
             return;
         }
-        let Some(eye) = self.sessions.by_launch.get(&launch) else { return };
-        if eye.exit.is_some() {
+        let Some(seen) = self.sessions.by_launch.get(&launch) else { return };
+        if seen.exit.is_some() {
             pass.dirty.insert(task.clone());
             return;
         }
-        if eye.sight.wants_look(&self.config.limits, pass.now) && self.ask(&Look::Screen(launch), pass.now) {
+        if seen.observed.wants_look(&self.config.limits, pass.now) && self.looks.ask(&Look::Screen(launch), pass.now) {
             pass.looks.insert(Look::Screen(launch));
         }
         if purpose == Purpose::Verify {
             let limit = self.config.limits.verify_timeout;
-            if pass.now.awake.since(launched_at) >= limit {
+            if pass.now.awake.since(treatment.launched_at) >= limit {
                 let detail = format!("the verify command did not end within {limit}");
                 self.judge_live(pass, task, launch, "verify_timeout", Evidence::default(), |case| {
                     (case.signal, case.detail) = (Signal::VerifyTimedOut, detail);
@@ -163,9 +161,10 @@ impl Orchestrator {
         if held {
             return;
         }
-        let judged = self.judge_screen(pass, task, launch) || self.judge_readiness(pass, task, launch);
-        if !judged {
-            self.judge_silence(pass, task, launch);
+        let looking = self.looks.is_asked(&Look::Screen(launch));
+        let Some(seen) = self.sessions.by_launch.get_mut(&launch) else { return };
+        if let Some(judgement) = seen.observed.judge(&treatment, &self.config.limits, pass.now, looking) {
+            self.judge_seen(pass, task, launch, judgement);
         }
     }
 
@@ -173,75 +172,16 @@ impl Orchestrator {
     fn release(&mut self, pass: &mut Pass<'_>, task: &TaskId) {
         let Some(state) = self.state.tasks.get(task).filter(|state| state.status == Status::Stuck) else { return };
         let Some(session) = &state.session else { return };
-        let Some(eye) = self.sessions.by_launch.get_mut(&session.launch) else { return };
-        if !is_over(state, session, &mut eye.sight, &self.config.limits, pass.now) {
+        let Some(seen) = self.sessions.by_launch.get_mut(&session.launch) else { return };
+        if !is_over(state, session, &mut seen.observed, &self.config.limits, pass.now) {
             return;
         }
-        let marks = eye.marks(session.launch);
+        let marks = seen.marks(session.launch);
         if marks != session.marks {
             self.record(pass, Some(task.clone()), Record::Progress(marks));
         }
         let change = StatusRecord::new(Status::Stuck, Status::Running);
         self.record(pass, Some(task.clone()), Record::Status(change));
-    }
-
-    /// Judges a screen that stands still; whether it led to a verdict.
-    fn judge_screen(&mut self, pass: &mut Pass<'_>, task: &TaskId, launch: LaunchId) -> bool {
-        let Some(treatment) = self.live(task).map(|(_, session)| session.treatment()) else { return false };
-        let limits = &self.config.limits;
-        let judged = self.sessions.by_launch.get_mut(&launch);
-        let judged = judged.and_then(|eye| eye.sight.judge_screen(&treatment, limits, pass.now));
-        let led = judged.is_some();
-        if let Some(judgement) = judged {
-            self.judge_seen(pass, task, launch, judgement);
-        }
-        led
-    }
-
-    /// Judges whether an agent that waits for its prompt takes input; whether it led to a verdict.
-    fn judge_readiness(&mut self, pass: &mut Pass<'_>, task: &TaskId, launch: LaunchId) -> bool {
-        let (Some(eye), Some((_, session))) = (self.sessions.by_launch.get(&launch), self.live(task)) else {
-            return false;
-        };
-        if session.delivery.is_none_or(|delivery| delivery.step != DeliveryStep::Waits) {
-            return false;
-        }
-        let (sight, patience) = (&eye.sight, self.config.limits.suspect_after);
-        let still = pass.now.awake.since(sight.stirred_at(&session.treatment()));
-        let screen = sight.current();
-        let evidence = Evidence { screen, ..Evidence::default() };
-        if screen.is_some() && still >= self.readiness_after(sight) {
-            self.judge_live(pass, task, launch, "stands-still", evidence, |case| {
-                (case.signal, case.detail) = (Signal::Ready, format!("its screen stands still for {still}"));
-            });
-            return true;
-        }
-        let waited = pass.now.awake.since(session.launched_at);
-        if waited < patience {
-            return false;
-        }
-        self.judge_live(pass, task, launch, "never-still", evidence, |case| {
-            (case.signal, case.detail) = (Signal::Undelivered, format!("its screen did not stand still for {waited}"));
-        });
-        true
-    }
-
-    /// How long a screen must stand still before it takes the prompt.
-    pub(super) fn readiness_after(&self, sight: &Sight) -> Millis {
-        let blank = sight.text().is_none_or(|text| text.trim().is_empty());
-        let ready_after = self.config.limits.ready_after;
-        if blank { ready_after.max(BLANK) } else { ready_after }
-    }
-
-    fn judge_silence(&mut self, pass: &mut Pass<'_>, task: &TaskId, launch: LaunchId) {
-        // What is being looked at just now may end the silence.
-        if self.looks.is_asked(&Look::Screen(launch)) {
-            return;
-        }
-        let (Some(eye), Some((_, session))) = (self.sessions.by_launch.get(&launch), self.live(task)) else { return };
-        if let Some(judgement) = eye.sight.judge_silence(&session.treatment(), &self.config.limits, pass.now) {
-            self.judge_seen(pass, task, launch, judgement);
-        }
     }
 
     fn judge_seen(&mut self, pass: &mut Pass<'_>, task: &TaskId, launch: LaunchId, judgement: Judgement) {
@@ -269,18 +209,13 @@ impl Orchestrator {
 
 /// Whether a live session goes on without the person that was called: one spoke to it and it moved, or it
 /// shows that it needs nobody.
-fn is_over(state: &TaskState, session: &Session, sight: &mut Sight, limits: &Limits, now: &Now) -> bool {
+fn is_over(state: &TaskState, session: &Session, observed: &mut Observed, limits: &Limits, now: &Now) -> bool {
     let Some(since) = state.healing.trouble else { return true };
-    let moved = |from: AwakeMs| sight.changed_at > since && sight.changed_at >= from;
+    let moved = |from: AwakeMs| observed.changed_at > since && observed.changed_at >= from;
     if session.person_at.is_some_and(|at| at >= since && moved(at)) {
         return true;
     }
-    match &state.healing.plea {
-        // That nothing changed was all that was wrong.
-        Some(Plea { signal: Signal::Silent | Signal::Loop, .. }) => moved(since),
-        Some(Plea { line: Some(line), .. }) => sight.is_gone(line, limits, now),
-        _ => false,
-    }
+    state.healing.plea.as_ref().is_some_and(|plea| observed.needs_nobody(plea, since, limits, now))
 }
 
 /// Whether a task's pull request is looked at from time to time.

@@ -1,8 +1,6 @@
 //! A prompt on its way into a terminal: pasted, entered, confirmed.
 
-use super::Session;
 use crate::base::time::{AwakeMs, Millis};
-use crate::journal::effect::Outcome;
 use crate::ports::{Fingerprint, Key, SessionInput};
 
 /// How often Enter is pressed before the prompt counts as undelivered.
@@ -44,7 +42,7 @@ pub(crate) enum Wanted {
 }
 
 impl Delivery {
-    pub(super) fn new(resume: bool) -> Self {
+    pub(crate) fn new(resume: bool) -> Self {
         Self { resume, step: DeliveryStep::Waits, doubt: None }
     }
 
@@ -61,63 +59,56 @@ impl Delivery {
         }
     }
 
+    /// The agent stands still at a screen and is to get its prompt. After a paste in doubt, another
+    /// screen is one that shows it.
+    pub(crate) fn is_due(&mut self, screen: Option<Fingerprint>, awake: AwakeMs) {
+        let pasted = self.doubt.take().is_some_and(|before| Some(before) != screen);
+        self.step = if pasted { DeliveryStep::Pasted(awake) } else { DeliveryStep::Due(screen) };
+    }
+
+    /// Something begins to be typed.
+    pub(crate) fn begin(&mut self, input: &SessionInput, awake: AwakeMs) {
+        match self.step {
+            DeliveryStep::Due(screen) if input.text.is_some() => {
+                (self.step, self.doubt) = (DeliveryStep::Waits, screen);
+            }
+            DeliveryStep::Pasted(_) if is_enter(input) => self.step = DeliveryStep::Entered(awake, 1),
+            DeliveryStep::Entered(_, times) if is_enter(input) => {
+                self.step = DeliveryStep::Entered(awake, times + 1);
+            }
+            _ => {}
+        }
+    }
+
+    /// Something was typed; `None` if nobody knows whether it was.
+    pub(crate) fn end(&mut self, input: &SessionInput, typed: Option<bool>, awake: AwakeMs) {
+        // What a person says meanwhile is not the prompt.
+        let pasting = self.step == DeliveryStep::Waits && self.doubt.is_some() && input.text.is_some();
+        match typed {
+            _ if !pasting => {}
+            Some(true) => (self.step, self.doubt) = (DeliveryStep::Pasted(awake), None),
+            Some(false) => self.doubt = None,
+            None => {}
+        }
+    }
+
+    /// Measures all time from now on.
+    pub(super) fn rebase(&mut self, awake: AwakeMs) {
+        if let DeliveryStep::Pasted(at) | DeliveryStep::Entered(at, _) = &mut self.step {
+            *at = awake;
+        }
+    }
+
+    /// Whether a screen that changed then shows that the agent took its prompt.
+    pub(crate) fn is_confirmed(&self, changed_at: AwakeMs) -> bool {
+        self.entered_at().is_some_and(|entered| changed_at > entered)
+    }
+
     /// Since when the screen has to change to confirm it.
     pub(crate) fn entered_at(&self) -> Option<AwakeMs> {
         match self.step {
             DeliveryStep::Entered(at, _) => Some(at),
             DeliveryStep::Waits | DeliveryStep::Due(_) | DeliveryStep::Pasted(_) => None,
-        }
-    }
-}
-
-impl Session {
-    /// The agent stands still at a screen and is to get its prompt. After a paste in doubt, another
-    /// screen is one that shows it.
-    pub(super) fn deliver(&mut self, screen: Option<Fingerprint>, awake: AwakeMs) {
-        if let Some(delivery) = &mut self.delivery {
-            let pasted = delivery.doubt.take().is_some_and(|before| Some(before) != screen);
-            delivery.step = if pasted { DeliveryStep::Pasted(awake) } else { DeliveryStep::Due(screen) };
-        }
-    }
-
-    pub(super) fn begin_delivery(&mut self, input: &SessionInput, awake: AwakeMs) {
-        let Some(delivery) = &mut self.delivery else { return };
-        match delivery.step {
-            DeliveryStep::Due(screen) if input.text.is_some() => {
-                (delivery.step, delivery.doubt) = (DeliveryStep::Waits, screen);
-            }
-            DeliveryStep::Pasted(_) if is_enter(input) => delivery.step = DeliveryStep::Entered(awake, 1),
-            DeliveryStep::Entered(_, times) if is_enter(input) => {
-                delivery.step = DeliveryStep::Entered(awake, times + 1);
-            }
-            _ => {}
-        }
-    }
-
-    pub(super) fn end_delivery(&mut self, input: &SessionInput, outcome: &Outcome, awake: AwakeMs) {
-        let Some(delivery) = &mut self.delivery else { return };
-        // What a person says meanwhile is not the prompt.
-        let pasting = delivery.step == DeliveryStep::Waits && delivery.doubt.is_some() && input.text.is_some();
-        match outcome {
-            _ if !pasting => {}
-            Outcome::Ok => (delivery.step, delivery.doubt) = (DeliveryStep::Pasted(awake), None),
-            Outcome::Failed(_) => delivery.doubt = None,
-            _ => {}
-        }
-    }
-
-    pub(super) fn rebase_delivery(&mut self, awake: AwakeMs) {
-        if let Some(DeliveryStep::Pasted(at) | DeliveryStep::Entered(at, _)) =
-            self.delivery.as_mut().map(|delivery| &mut delivery.step)
-        {
-            *at = awake;
-        }
-    }
-
-    /// The screen changed: after Enter, that is the agent taking its prompt.
-    pub(super) fn confirm_delivery(&mut self, changed_at: AwakeMs) {
-        if self.delivery.and_then(|delivery| delivery.entered_at()).is_some_and(|entered| changed_at > entered) {
-            self.delivery = None;
         }
     }
 }

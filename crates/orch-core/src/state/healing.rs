@@ -98,7 +98,7 @@ impl TaskState {
             }
             Remedy::Deliver => {
                 let screen = verdict.as_ref().and_then(|verdict| verdict.evidence.screen);
-                self.each_session(|session| session.deliver(screen, awake));
+                self.each_session(|session| session.each_delivery(|delivery| delivery.is_due(screen, awake)));
             }
             Remedy::Look => {
                 self.healing.trouble = Some(awake);

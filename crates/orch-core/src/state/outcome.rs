@@ -15,7 +15,12 @@ const SAVES_BY_HAND: u32 = 3;
 impl TaskState {
     pub(super) fn done(&mut self, effect: &Effect, outcome: &Outcome, awake: AwakeMs) {
         if let Effect::Input { input, .. } = effect {
-            self.each_session(|session| session.end_delivery(input, outcome, awake));
+            let typed = match outcome {
+                Outcome::Ok => Some(true),
+                Outcome::Failed(_) => Some(false),
+                _ => None,
+            };
+            self.each_session(|session| session.each_delivery(|delivery| delivery.end(input, typed, awake)));
         }
         if let Outcome::Failed(failure) = outcome {
             return self.failed(effect, failure);

@@ -72,7 +72,8 @@ impl Session {
             pokes: self.pokes,
             typed_at: self.typed_at,
             answered: self.answered,
-            entered: self.delivery.is_some_and(|delivery| delivery.entered_at().is_some()),
+            delivery: self.delivery,
+            launched_at: self.launched_at,
         }
     }
 
@@ -112,6 +113,13 @@ impl Session {
         self.ending.get_or_insert_default()
     }
 
+    /// Changes how far the delivery of its prompt got, if there is one.
+    pub(super) fn each_delivery(&mut self, change: impl FnOnce(&mut Delivery)) {
+        if let Some(delivery) = &mut self.delivery {
+            change(delivery);
+        }
+    }
+
     /// Changes how far its end got, if it is to end at all.
     pub(super) fn while_ending(&mut self, change: impl FnOnce(&mut Ending)) {
         if let Some(ending) = &mut self.ending {
@@ -128,7 +136,7 @@ impl Session {
         self.while_ending(|ending| ending.asked_at = ending.asked_at.map(|_| awake));
         self.typed_at = None;
         self.person_at = None;
-        self.rebase_delivery(awake);
+        self.each_delivery(|delivery| delivery.rebase(awake));
     }
 
     /// Does not count a time in which nobody could see anything.
@@ -154,6 +162,15 @@ pub(crate) struct Treatment {
     pub(crate) typed_at: Option<AwakeMs>,
     /// The screen that this answered.
     pub(crate) answered: Option<Fingerprint>,
-    /// Enter was pressed after a paste, and the screen is to show that it was taken.
-    pub(crate) entered: bool,
+    /// A prompt that is to be pasted and is not confirmed yet.
+    pub(crate) delivery: Option<Delivery>,
+    /// When the session was launched.
+    pub(crate) launched_at: AwakeMs,
+}
+
+impl Treatment {
+    /// Whether Enter was pressed after a paste, and the screen is to show that it was taken.
+    pub(crate) fn entered(&self) -> bool {
+        self.delivery.is_some_and(|delivery| delivery.entered_at().is_some())
+    }
 }

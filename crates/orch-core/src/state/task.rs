@@ -272,7 +272,7 @@ impl TaskState {
         };
         let worked = session.marks.head.is_some() && marks.head != session.marks.head;
         let moved = marks.changed_at > session.marks.changed_at || worked;
-        session.confirm_delivery(marks.changed_at);
+        session.delivery = session.delivery.filter(|delivery| !delivery.is_confirmed(marks.changed_at));
         session.marks = marks.clone();
         if !moved {
             return false;
@@ -343,7 +343,7 @@ impl TaskState {
     /// An effect begins.
     pub(super) fn begin(&mut self, id: EffectId, effect: &Effect, awake: AwakeMs) {
         if let Effect::Input { input, .. } = effect {
-            self.each_session(|session| session.begin_delivery(input, awake));
+            self.each_session(|session| session.each_delivery(|delivery| delivery.begin(input, awake)));
         }
         match effect {
             Effect::Launch { purpose, resume, paste, .. } => {

@@ -22,9 +22,9 @@ pub struct LiveView {
 impl Orchestrator {
     /// What this process sees of every live session.
     pub fn live_views(&self) -> Vec<LiveView> {
-        let seen = self.sights().map(|(task, sight)| {
-            let line = sight.text().and_then(|text| text.lines().rev().find(|line| !line.trim().is_empty()));
-            LiveView { task: task.clone(), changed_at: sight.changed_at, line: line.map(one_line) }
+        let seen = self.observed().map(|(task, observed)| {
+            let line = observed.text().and_then(|text| text.lines().rev().find(|line| !line.trim().is_empty()));
+            LiveView { task: task.clone(), changed_at: observed.changed_at, line: line.map(one_line) }
         });
         seen.collect()
     }

@@ -2,11 +2,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orch_core::agents::{AgentProfile, Placeholders, PromptVia, Watcher};
-use orch_core::base::{LaunchId, escape_line};
-use orch_core::heal::DefaultPolicy;
-use orch_core::heal::Signal;
-use orch_core::ports::{Executor, ExitStatus, Key, LaunchSpec, SessionInput};
+use orch_core::agents::{AgentProfile, Monitor, Placeholders, PromptVia};
+use orch_core::base::{LaunchId, Millis, escape_line};
+use orch_core::heal::{DefaultPolicy, Signal};
+use orch_core::ports::{Executor, ExecutorError, ExitStatus, Key, LaunchSpec, SessionInput};
 use orch_runtime::{SessionEnd, SessionFacts, SystemClock, environment, parent_environment, replace_file};
 use serde_json::json;
 
@@ -17,6 +16,8 @@ use crate::shell::{Shell, block_on, cwd};
 
 /// The terminal of a session: dialogs of known agents wrap below this.
 const TERMINAL: (u16, u16) = (120, 40);
+/// How long an end that nobody announces may go unseen.
+const BEAT: Millis = Millis(100);
 
 /// Start a program on a terminal of its own, and print the session's id
 #[derive(Debug, clap::Args)]
@@ -139,8 +140,8 @@ pub(super) struct Resumed {
     pub(super) id: LaunchId,
     /// Whether its conversation is the same.
     same: bool,
-    /// A prompt that is still to be pasted.
-    paste: Option<String>,
+    /// A prompt that is still to be pasted, and whether that is to a resumed conversation.
+    paste: Option<(String, bool)>,
 }
 
 /// Goes on with a session in a new one.
@@ -184,8 +185,8 @@ pub(super) async fn resume(
     Ok(Resumed { id, same, paste })
 }
 
-/// Starts a session; gives the prompt that is still to be pasted, if it is one that is.
-async fn begin(sessions: &Sessions, plan: Plan, shell: &Shell) -> Result<(LaunchId, Option<String>), Failure> {
+/// Starts a session; gives the prompt that is still to be pasted, if it is one that is, and whether it resumes.
+async fn begin(sessions: &Sessions, plan: Plan, shell: &Shell) -> Result<(LaunchId, Option<(String, bool)>), Failure> {
     let Plan { mut facts, profile, resume, prompt, pass } = plan;
     let (store, executor) = (&sessions.store, &sessions.executor);
     let id = store.create()?;
@@ -242,50 +243,60 @@ async fn begin(sessions: &Sessions, plan: Plan, shell: &Shell) -> Result<(Launch
         store.put_end(id, &end)?;
         return Err(error.into());
     }
-    Ok((id, prompt.filter(|_| profile.pastes(resume))))
+    Ok((id, prompt.filter(|_| profile.pastes(resume)).map(|text| (text, resume))))
 }
 
-/// Pastes the prompt once the program stands still, and presses Enter. A program that asks something is not
-/// answered by it.
-async fn deliver(sessions: &Sessions, id: LaunchId, prompt: Option<String>, shell: &Shell) -> Result<(), Failure> {
-    let Some(text) = prompt else { return Ok(()) };
+/// Tells a session its prompt, as tasks' agents are told theirs. A program that asks something is not answered by it.
+async fn deliver(
+    sessions: &Sessions,
+    id: LaunchId,
+    prompt: Option<(String, bool)>,
+    shell: &Shell,
+) -> Result<(), Failure> {
+    let Some((text, resume)) = prompt else { return Ok(()) };
     let (executor, limits) = (&sessions.executor, &sessions.settings.limits);
     let clock = SystemClock::new();
-    let begun = clock.now();
-    let mut watcher = Watcher::new(SessionInput::default(), &begun);
-    loop {
+    let mut monitor = Monitor::new(SessionInput::default(), &clock.now()).with_prompt(text, resume);
+    while monitor.is_to_be_told() {
         let now = clock.now();
-        if watcher.wants_look(limits, &now)
+        if monitor.wants_look(limits, &now)
             && let Some(view) = executor.look(&[id]).await?.pop()
         {
-            watcher.see(&view, &now);
+            monitor.see(&view, &now);
         }
-        let waited = now.awake.since(begun.awake);
-        let found = watcher.judge(&DefaultPolicy, limits, &now);
-        if let Some(asks) = found.filter(|found| matches!(found.signal, Signal::Prompt | Signal::Dialog)) {
-            shell.note(&format!(
-                "session {id} asks: {}; it was not told its prompt: answer it, then `orch session submit {id} TEXT`",
-                escape_line(&asks.detail)
-            ));
-            return Ok(());
+        let found = monitor.judge(&DefaultPolicy, limits, &now);
+        match found.as_ref().map(|found| (found.signal, escape_line(&found.detail))) {
+            Some((Signal::Prompt | Signal::Dialog, asks)) => {
+                shell.note(&format!(
+                    "session {id} asks: {asks}; it was not told its prompt: answer it, then `orch session submit {id} TEXT`"
+                ));
+                return Ok(());
+            }
+            Some((Signal::Undelivered, why)) => {
+                shell.note(&format!("session {id} was not told its prompt: {why}"));
+                return Ok(());
+            }
+            _ => {}
         }
-        if watcher.silent_for(&now) >= limits.ready_after {
-            break;
+        if let Some((input, expected)) = monitor.types(limits, &now) {
+            let done = match executor.input(id, &input, expected).await {
+                Ok(()) => true,
+                Err(ExecutorError::Stale { .. } | ExecutorError::NotFound { .. }) => false,
+                Err(error) => return Err(error.into()),
+            };
+            monitor.typed(&input, done, &clock.now());
         }
-        if waited >= limits.suspect_after {
-            shell.note(&format!("session {id} did not stand still for {waited}: it was not told anything"));
-            return Ok(());
-        }
-        let events = tokio::time::timeout(Duration::from_millis(100), executor.events()).await.unwrap_or_default();
+        let nap = monitor.deadline(limits, &clock.now()).min(BEAT).max(Millis(1));
+        let events = tokio::time::timeout(Duration::from_millis(nap.0), executor.events()).await.unwrap_or_default();
         if !events.is_empty() {
-            watcher.printed();
+            monitor.printed();
         }
-        if sessions.settle().await?.iter().all(|session| session.launch != id) {
+        if monitor.is_to_be_told() && sessions.settle().await?.iter().all(|session| session.launch != id) {
             shell.note(&format!("session {id} ended before it could be told anything"));
             return Ok(());
         }
     }
-    submit(sessions, id, text).await
+    Ok(())
 }
 
 /// Types a text, gives the program time to take it in, and presses Enter.

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
-use orch_core::agents::Watcher;
+use orch_core::agents::Monitor;
 use orch_core::base::{LaunchId, Millis};
 use orch_core::heal::DefaultPolicy;
 use orch_core::heal::Signal;
@@ -86,7 +86,7 @@ impl Wait {
         let (executor, limits) = (&sessions.executor, &sessions.settings.limits);
         let clock = SystemClock::new();
         let begun = clock.now();
-        let mut watcher = Watcher::new(orch_core::ports::SessionInput::default(), &begun);
+        let mut monitor = Monitor::new(orch_core::ports::SessionInput::default(), &begun);
         let mut listed = false;
         loop {
             if !listed {
@@ -98,12 +98,12 @@ impl Wait {
             let now = clock.now();
             let looks = matches!(self.what, What::Idle | What::Approval);
             if looks
-                && watcher.wants_look(limits, &now)
+                && monitor.wants_look(limits, &now)
                 && let Some(view) = executor.look(&[id]).await?.pop()
             {
-                watcher.see(&view, &now);
+                monitor.see(&view, &now);
             }
-            if self.is_met(&mut watcher, sessions, &now) {
+            if self.is_met(&mut monitor, sessions, &now) {
                 return Ok(Reason::Met(self.what));
             }
             let left = self.timeout.map(|timeout| Millis(timeout.0.saturating_sub(now.awake.since(begun.awake).0)));
@@ -111,7 +111,7 @@ impl Wait {
                 return Ok(Reason::Timeout);
             }
             let beat =
-                if looks { watcher.deadline(limits, &now).min(limits.screen_interval) } else { limits.heartbeat };
+                if looks { monitor.deadline(limits, &now).min(limits.screen_interval) } else { limits.heartbeat };
             let nap = left.map_or(beat, |left| left.min(beat)).max(Millis(1));
             let events = tokio::time::timeout(Duration::from_millis(nap.0), executor.events()).await;
             for event in events.unwrap_or_default() {
@@ -119,7 +119,7 @@ impl Wait {
                     ExecutorEvent::Output(of) if of == id && self.what == What::Output => {
                         return Ok(Reason::Met(What::Output));
                     }
-                    ExecutorEvent::Output(of) if of == id => watcher.printed(),
+                    ExecutorEvent::Output(of) if of == id => monitor.printed(),
                     ExecutorEvent::Output(_) => {}
                     ExecutorEvent::Exited(_) | ExecutorEvent::Lost => listed = false,
                 }
@@ -127,11 +127,11 @@ impl Wait {
         }
     }
 
-    fn is_met(&self, watcher: &mut Watcher, sessions: &Sessions, now: &orch_core::base::Now) -> bool {
+    fn is_met(&self, monitor: &mut Monitor, sessions: &Sessions, now: &orch_core::base::Now) -> bool {
         let limits = &sessions.settings.limits;
         match self.what {
-            What::Idle => watcher.silent_for(now) >= limits.ready_after,
-            What::Approval => watcher
+            What::Idle => monitor.silent_for(now) >= limits.ready_after,
+            What::Approval => monitor
                 .judge(&DefaultPolicy, limits, now)
                 .is_some_and(|found| matches!(found.signal, Signal::Prompt | Signal::Dialog)),
             What::Exit | What::Output => false,

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
 
-use orch_core::agents::{Finding, Watcher};
-use orch_core::base::{LaunchId, Now, escape_line};
+use orch_core::agents::{Finding, Monitor};
+use orch_core::base::{LaunchId, Now, Timestamp, escape_line};
 use orch_core::heal::{DefaultPolicy, Remedy};
 use orch_core::ports::{Executor, ExecutorError, ExecutorEvent, ExitStatus, SessionInput};
 use orch_runtime::SystemClock;
@@ -33,7 +33,9 @@ struct Rounds<'a> {
     shell: &'a mut Shell,
     heal: bool,
     clock: SystemClock,
-    watched: BTreeMap<LaunchId, Watcher>,
+    watched: BTreeMap<LaunchId, Monitor>,
+    /// Sessions that have ended and go on at a time.
+    later: BTreeMap<LaunchId, (Timestamp, Monitor)>,
     needs_person: bool,
 }
 
@@ -52,11 +54,18 @@ impl Act for Watch {
             }
             let clock = SystemClock::new();
             let now = clock.now();
-            let watched = meant.iter().map(|known| (known.id, Watcher::new(sessions.poke_of(known), &now))).collect();
-            let mut rounds =
-                Rounds { sessions: &sessions, shell, heal: self.heal, clock, watched, needs_person: false };
+            let watched = meant.iter().map(|known| (known.id, Monitor::new(sessions.poke_of(known), &now))).collect();
+            let mut rounds = Rounds {
+                sessions: &sessions,
+                shell,
+                heal: self.heal,
+                clock,
+                watched,
+                later: BTreeMap::new(),
+                needs_person: false,
+            };
             let mut interrupt = pin!(crate::run::interrupted());
-            while !rounds.watched.is_empty() {
+            while !rounds.watched.is_empty() || !rounds.later.is_empty() {
                 let wait = rounds.round().await?;
                 tokio::select! {
                     () = &mut interrupt => return Ok(Exit::Interrupted),
@@ -74,9 +83,9 @@ impl Rounds<'_> {
     fn hear(&mut self, events: &[ExecutorEvent]) {
         for event in events {
             if let ExecutorEvent::Output(launch) = event
-                && let Some(watcher) = self.watched.get_mut(launch)
+                && let Some(monitor) = self.watched.get_mut(launch)
             {
-                watcher.printed();
+                monitor.printed();
             }
         }
     }
@@ -91,33 +100,41 @@ impl Rounds<'_> {
             self.ended(id).await?;
         }
         let now = self.clock.now();
-        let due = self.watched.iter().filter(|(_, watcher)| watcher.wants_look(limits, &now)).map(|(id, _)| *id);
+        let due = self.watched.iter().filter(|(_, monitor)| monitor.wants_look(limits, &now)).map(|(id, _)| *id);
         let due: Vec<LaunchId> = due.collect();
         for view in self.sessions.executor.look(&due).await? {
-            if let Some(watcher) = self.watched.get_mut(&view.launch) {
-                watcher.see(&view, &now);
+            if let Some(monitor) = self.watched.get_mut(&view.launch) {
+                monitor.see(&view, &now);
             }
         }
         for id in self.watched.keys().copied().collect::<Vec<_>>() {
             self.judge(id, &now).await?;
         }
         let now = self.clock.now();
-        let soonest = self.watched.values().map(|watcher| watcher.deadline(limits, &now)).min();
+        let due: Vec<LaunchId> = self.later.iter().filter(|(_, (at, _))| *at <= now.wall).map(|(id, _)| *id).collect();
+        for id in due {
+            if let Some((_, monitor)) = self.later.remove(&id) {
+                self.go_on(id, monitor).await?;
+            }
+        }
+        let limits = &self.sessions.settings.limits;
+        let later = self.later.values().map(|(at, _)| at.since(now.wall));
+        let soonest = self.watched.values().map(|monitor| monitor.deadline(limits, &now)).chain(later).min();
         // What is due this very moment waits for the next one, so that nothing spins.
         Ok(soonest.map_or(Duration::ZERO, |due| Duration::from_millis(due.0.max(20))))
     }
 
     async fn judge(&mut self, id: LaunchId, now: &Now) -> Result<(), Failure> {
         let limits = &self.sessions.settings.limits;
-        let Some(watcher) = self.watched.get_mut(&id) else { return Ok(()) };
-        let Some(found) = watcher.judge(&DefaultPolicy, limits, now) else { return Ok(()) };
+        let Some(monitor) = self.watched.get_mut(&id) else { return Ok(()) };
+        let Some(found) = monitor.judge(&DefaultPolicy, limits, now) else { return Ok(()) };
         self.tell(id, &found)?;
         match &found.decision.remedy {
             Remedy::Answer { input } | Remedy::Poke { input } if self.heal => self.type_in(id, input, &found).await,
-            Remedy::Resume { .. } | Remedy::Restart { .. } if self.heal => {
+            remedy @ (Remedy::Resume { .. } | Remedy::Restart { .. }) if self.heal => {
                 let known = self.sessions.find(&id.to_string()).await?;
                 self.sessions.kill(&known).await?;
-                self.resume(id).await
+                self.resume(id, remedy).await
             }
             Remedy::Escalate => {
                 self.needs_person = true;
@@ -137,31 +154,45 @@ impl Rounds<'_> {
 
     /// A session has ended: it is told how, and one that was lost goes on.
     async fn ended(&mut self, id: LaunchId) -> Result<(), Failure> {
-        let Some(watcher) = self.watched.get(&id) else { return Ok(()) };
+        let Some(monitor) = self.watched.get(&id) else { return Ok(()) };
         let end = self.sessions.store.end(id)?;
         let exit = end.as_ref().filter(|end| !end.lost).map(|end| end.exit);
         let limits = &self.sessions.settings.limits;
-        let found = watcher.ended(exit, &DefaultPolicy, limits, &self.clock.now());
+        let tail: Vec<String> = end.iter().flat_map(|end| end.screen.lines()).map(str::to_owned).collect();
+        let found = monitor.ended(exit, &tail, &DefaultPolicy, limits, &self.clock.now());
         self.tell_end(id, exit)?;
         let Some(found) = found else {
             self.watched.remove(&id);
             return Ok(());
         };
         self.tell(id, &found)?;
-        match found.decision.remedy {
-            Remedy::Resume { .. } if self.heal => return self.resume(id).await,
+        match &found.decision.remedy {
+            remedy @ Remedy::Resume { .. } if self.heal => return self.resume(id, remedy).await,
             _ => self.needs_person = true,
         }
         self.watched.remove(&id);
         Ok(())
     }
 
-    /// Goes on with a session that has ended, and watches the new one instead.
-    async fn resume(&mut self, id: LaunchId) -> Result<(), Failure> {
-        let Some(watcher) = self.watched.remove(&id) else { return Ok(()) };
+    /// Goes on with a session that has ended, at its time.
+    async fn resume(&mut self, id: LaunchId, remedy: &Remedy) -> Result<(), Failure> {
+        let Some(monitor) = self.watched.remove(&id) else { return Ok(()) };
+        let now = self.clock.now();
+        let monitor = monitor.resumed(remedy);
+        match remedy {
+            Remedy::Resume { at, .. } if *at > now.wall => {
+                self.later.insert(id, (*at, monitor));
+                Ok(())
+            }
+            _ => self.go_on(id, monitor).await,
+        }
+    }
+
+    /// Goes on with a session, and watches the new one instead.
+    async fn go_on(&mut self, id: LaunchId, monitor: Monitor) -> Result<(), Failure> {
         let known: Known = self.sessions.find(&id.to_string()).await?;
         let next = super::start::resume(self.sessions, &known, None, self.shell).await?.id;
-        self.watched.insert(next, watcher.resumed(&self.clock.now()));
+        self.watched.insert(next, monitor.started(&self.clock.now()));
         if self.shell.json() {
             return self.shell.json_line(&json!({"id": id.to_string(), "resumedAs": next.to_string()}));
         }

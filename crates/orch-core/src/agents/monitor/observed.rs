@@ -6,14 +6,16 @@ use crate::base::text;
 use crate::base::time::{AwakeMs, Millis, Now};
 use crate::heal::{Case, Limits, Signal};
 use crate::ports::{Fingerprint, ScreenView, SessionInput};
-use crate::state::Treatment;
+use crate::state::{DeliveryStep, Plea, Treatment};
 
+/// A screen that shows nothing for so long belongs to a program that says nothing before it is told something.
+pub(crate) const BLANK: Millis = Millis(5000);
 /// Output this soon after a poke is the poke's own echo, not a sign of life.
 const ECHO: Millis = Millis(2000);
 
 /// What was seen of a session's screen.
 #[derive(Debug, Clone)]
-pub(crate) struct Sight {
+pub(crate) struct Observed {
     /// When the screen or the work last changed.
     pub(crate) changed_at: AwakeMs,
     /// The screen when last looked at; its text, once this process looked.
@@ -47,7 +49,7 @@ pub(crate) struct Judgement {
     pub(crate) line_input: bool,
 }
 
-impl Sight {
+impl Observed {
     /// A session that last changed then, and showed that screen.
     pub(crate) fn new(changed_at: AwakeMs, screen: Option<Fingerprint>) -> Self {
         Self {
@@ -83,7 +85,7 @@ impl Sight {
         let repeats = screen::repeats(&view.text);
         let new = before.is_some() || !view.text.trim().is_empty();
         // A program that says nothing still moves the cursor when it is given a line.
-        let taken = treatment.entered && row.is_some() && row != view.cursor_row;
+        let taken = treatment.entered() && row.is_some() && row != view.cursor_row;
         let changed = (before != Some(seen) || taken) && new && !echo && !repeats;
         if before != Some(seen) {
             self.judged = None;
@@ -101,9 +103,19 @@ impl Sight {
         self.judged = self.judged.filter(|_| !judge);
     }
 
+    /// Whether what a person was called for at a time is over by itself.
+    pub(crate) fn needs_nobody(&mut self, plea: &Plea, since: AwakeMs, limits: &Limits, now: &Now) -> bool {
+        match plea {
+            // That nothing changed was all that was wrong.
+            Plea { signal: Signal::Silent | Signal::Loop, .. } => self.changed_at > since,
+            Plea { line: Some(line), .. } => self.is_gone(line, limits, now),
+            Plea { line: None, .. } => false,
+        }
+    }
+
     /// Whether the line that a person was called for is gone from where it asked, and not for the blink
-    /// of an eye in which a screen is drawn anew. Numbers may change: a clock is no answer.
-    pub(crate) fn is_gone(&mut self, line: &str, limits: &Limits, now: &Now) -> bool {
+    /// of an seen in which a screen is drawn anew. Numbers may change: a clock is no answer.
+    fn is_gone(&mut self, line: &str, limits: &Limits, now: &Now) -> bool {
         // What stands still is judged anew once nobody is waited for any more.
         self.judged = None;
         let Some(text) = self.text().filter(|_| !self.dirty) else { return false };
@@ -128,8 +140,22 @@ impl Sight {
         self.dirty && self.looked_at.is_none_or(|at| now.awake.since(at) >= limits.screen_interval)
     }
 
-    /// Judges a screen that stands still: a loop, a prompt, a dialog.
-    pub(crate) fn judge_screen(&mut self, treatment: &Treatment, limits: &Limits, now: &Now) -> Option<Judgement> {
+    /// Judges what was seen: a loop, a prompt, a dialog; whether an agent that waits for its prompt takes input;
+    /// silence, unless what is being looked at just now may end it.
+    pub(crate) fn judge(
+        &mut self,
+        treatment: &Treatment,
+        limits: &Limits,
+        now: &Now,
+        looking: bool,
+    ) -> Option<Judgement> {
+        self.judge_screen(treatment, limits, now)
+            .or_else(|| self.judge_readiness(treatment, limits, now))
+            .or_else(|| self.judge_silence(treatment, limits, now).filter(|_| !looking))
+    }
+
+    /// Judges a screen that stands still.
+    fn judge_screen(&mut self, treatment: &Treatment, limits: &Limits, now: &Now) -> Option<Judgement> {
         let looped = self.repeats_since.map(|since| now.awake.since(since)).filter(|span| *span >= limits.loop_after);
         if let Some(span) = looped {
             let detail = format!("the same lines for {span}");
@@ -149,8 +175,44 @@ impl Sight {
         Some(Judgement { signal, rule, detail, line, screen, answer, ..Judgement::nothing() })
     }
 
+    /// Judges whether an agent that waits for its prompt takes input.
+    fn judge_readiness(&self, treatment: &Treatment, limits: &Limits, now: &Now) -> Option<Judgement> {
+        treatment.delivery.filter(|delivery| delivery.step == DeliveryStep::Waits)?;
+        let still = now.awake.since(self.stirred_at(treatment));
+        let screen = self.current();
+        if screen.is_some() && still >= self.readiness_after(limits) {
+            let detail = format!("its screen stands still for {still}");
+            return Some(Judgement {
+                signal: Signal::Ready,
+                rule: "stands-still",
+                detail,
+                screen,
+                ..Judgement::nothing()
+            });
+        }
+        let waited = now.awake.since(treatment.launched_at);
+        let late = waited >= limits.suspect_after;
+        late.then(|| Judgement {
+            signal: Signal::Undelivered,
+            rule: "never-still",
+            detail: format!("its screen did not stand still for {waited}"),
+            screen,
+            ..Judgement::nothing()
+        })
+    }
+
+    /// How long a screen must stand still before it takes the prompt.
+    fn readiness_after(&self, limits: &Limits) -> Millis {
+        if self.is_blank() { limits.ready_after.max(BLANK) } else { limits.ready_after }
+    }
+
+    /// Whether nothing was seen on the screen.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.text().is_none_or(|text| text.trim().is_empty())
+    }
+
     /// Judges silence, once its next stage is reached.
-    pub(crate) fn judge_silence(&self, treatment: &Treatment, limits: &Limits, now: &Now) -> Option<Judgement> {
+    fn judge_silence(&self, treatment: &Treatment, limits: &Limits, now: &Now) -> Option<Judgement> {
         let silent = now.awake.since(self.changed_at);
         if silent < self.next_stage(treatment, limits) || self.looked_at.is_none() {
             return None;
@@ -174,6 +236,10 @@ impl Sight {
             due.push((self.stirred_at(treatment) + limits.settle, "settle"));
         }
         due.extend(self.repeats_since.map(|since| (since + limits.loop_after, "loop")));
+        if treatment.delivery.is_some_and(|delivery| delivery.step == DeliveryStep::Waits) {
+            due.push((self.stirred_at(treatment) + self.readiness_after(limits), "ready"));
+            due.push((treatment.launched_at + limits.suspect_after, "undelivered"));
+        }
         due
     }
 
@@ -215,6 +281,12 @@ impl Judgement {
         case.same_prompt = asked.filter(|(prompt, _)| Some(*prompt) == line).map_or(0, |(_, count)| count);
         (case.signal, case.detail, case.answer) = (self.signal, self.detail, self.answer);
         (case.silent, case.line_input) = (self.silent, self.line_input);
+    }
+
+    /// A prompt was typed, and Enter changed nothing.
+    pub(crate) fn unheard() -> Self {
+        let detail = "Enter changed nothing on its screen".to_owned();
+        Self { signal: Signal::Undelivered, rule: "no-reaction", detail, ..Self::nothing() }
     }
 
     fn nothing() -> Self {
