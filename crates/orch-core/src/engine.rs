@@ -310,7 +310,7 @@ impl Orchestrator {
         }
     }
 
-    /// What a task does next may depend on where those before it stand; who is skipped stands for those before it.
+    /// What a task does next may depend on the tasks before it. A task that is skipped hands on what it was ordered after.
     fn touch_successors(&self, task: &TaskId, dirty: &mut BTreeSet<TaskId>) {
         let mut behind = vec![task.clone()];
         let mut seen: BTreeSet<TaskId> = BTreeSet::new();

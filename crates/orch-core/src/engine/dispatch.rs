@@ -1,4 +1,4 @@
-//! Who may start: edges, gates, leases and slots.
+//! Which tasks may start: edges, gates, leases and slots.
 
 use std::collections::{BTreeMap, BTreeSet};
 

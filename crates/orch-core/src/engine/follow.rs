@@ -82,7 +82,7 @@ impl Orchestrator {
 
     /// Takes in what others did where a pull request cannot do without: what was rewritten on its way into the
     /// base, and what it conflicts with; what does not merge goes back to the agent. All else can wait until it is
-    /// next: a stack of any height costs each of its branches one verification. Where orch merges, who is next
+    /// next: a stack of any height costs each of its branches one verification. Where orch merges, the task that is next
     /// has its turn in [`Self::merge_next`].
     fn take_in(&self, spec: &TaskSpec, task: &TaskState) -> Next {
         let Some(seen) = task.work.verified.as_ref().and_then(|sha| self.pulls.seen_beside(&spec.id, sha)) else {
@@ -251,9 +251,9 @@ impl Orchestrator {
             // Something else was verified meanwhile.
             return self.pulls.forget(id);
         }
-        // Who is sent back has more to do than what was verified.
-        let settled = matches!(task.status, Status::Complete | Status::PrOpen) || task.needs_human || task.skipped;
-        if settled && seen.is_landed(&self.config.base) {
+        // A task that was sent back has more to do than what was verified.
+        let only_lands = matches!(task.status, Status::Complete | Status::PrOpen) || task.needs_human || task.skipped;
+        if only_lands && seen.is_landed(&self.config.base) {
             self.pulls.outdate();
             return self.judge_pull(pass, id, Signal::PullMerged, "merged", "its work is in the base", &seen);
         }
@@ -393,7 +393,7 @@ impl Orchestrator {
         }
     }
 
-    /// Who is next on the way into the base, and what is due for it.
+    /// The task that is next on the way into the base, and what is due for it.
     fn next_merge(&self, pass: &Pass<'_>) -> Option<(TaskId, Next)> {
         let step = |id: &TaskId| match self.merge_step(id, pass) {
             Next::Nothing => None,
@@ -405,7 +405,7 @@ impl Orchestrator {
         }
     }
 
-    /// Whether who took the base in last is still on the way: nobody overtakes it, or it would have to take the
+    /// Whether the task that took the base in last is still on the way: none overtakes it, or it would have to take the
     /// base in once more. Checks that never end hold the others up for as long as a verify command may.
     fn holder_waits(&self, pass: &Pass<'_>) -> bool {
         let Some((id, since)) = &self.pulls.holder else { return false };
@@ -429,7 +429,7 @@ impl Orchestrator {
         if pull.base != self.config.base || pull.draft {
             return Next::Nothing;
         }
-        // Nobody overtakes what was just pushed: it may be what the merge waits for.
+        // No task overtakes what was just pushed: it may be what the merge waits for.
         if !self.pulls.was_looked_at(id) {
             return Next::Look(Look::Pull(id.clone()));
         }

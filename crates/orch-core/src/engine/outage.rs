@@ -1,4 +1,4 @@
-//! Outages: who waits for their end, and who goes first to find out.
+//! Outages: which tasks wait for their end, and which goes first to find out.
 
 use super::advance::Next;
 use super::{Orchestrator, Pass};

@@ -26,7 +26,7 @@ pub(super) struct Pulls {
     merges: u64,
     /// How often something had been merged when each look at a pull request began.
     asks: BTreeMap<TaskId, u64>,
-    /// Who took the base in last on its way to the merge, and when.
+    /// The task that took the base in last on its way to the merge, and when.
     pub(super) holder: Option<(TaskId, AwakeMs)>,
     /// Something changed that a merge may have waited for.
     pub(super) merges_due: bool,

@@ -1,4 +1,4 @@
-//! What is down is waited for by all who need it together: no attempt, no slot, one who goes first.
+//! All tasks that need what is down wait together: no attempt, no slot, one of them goes first.
 
 use super::cast::{commits, good, is_verify, many, mins, play, secs, task_of};
 use super::{Case, cases, told};

@@ -1,4 +1,4 @@
-//! Who may start: order, gates, leases, slots, start points.
+//! Which tasks may start: order, gates, leases, slots, start points.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Who comes before whom by any path, answered without a closure.
+//! Which task comes before which by any path, answered without a closure.
 
 /// Reachability over places in the total order; every edge leads to a higher place.
 ///

@@ -1,4 +1,4 @@
-//! Who may start, said as plainly as possible: a reference beside the engine's queues.
+//! Which tasks may start, said as plainly as possible: a reference beside the engine's queues.
 
 use crate::base::{TaskId, Timestamp};
 use crate::plan::{Gate, Plan, SameFile, Status, TaskSpec};
