@@ -323,7 +323,7 @@ impl Observer for Progress {
         }
     }
 
-    fn said(&mut self, message: &str) {
+    fn tell(&mut self, message: &str) {
         self.print(&[format!("note: {}", escape_line(message))], true);
     }
 }

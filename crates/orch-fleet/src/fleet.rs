@@ -7,8 +7,9 @@ use orch_core::journal::{Entry, UserVerb};
 use orch_core::state::State;
 use orch_git::{GitConfig, GitVcs};
 use orch_runtime::{
-    Answer, ControlServer, DieAt, Driver, EffectsLock, Ending, Faults, Journal, Mode, NoFaults, Notifier, Observer,
-    PlanFile, Publisher, Request, Requests, SocketPlaces, Workdir, WorkdirLock, World, holder, parent_environment,
+    Answer, ControlServer, DieAt, Driver, EffectsLock, Ending, Faults, Journal, ManifestFile, Mode, NoFaults, Notifier,
+    Observer, Publisher, Request, Requests, SocketPlaces, Surroundings, Workdir, WorkdirLock, holder,
+    parent_environment,
 };
 
 use crate::builder::{FleetBuilder, Found};
@@ -24,9 +25,9 @@ const ORPHANS: Duration = Duration::from_secs(120);
 pub struct Fleet {
     pub(crate) engine: Orchestrator,
     pub(crate) journal: Journal<Entry>,
-    pub(crate) world: World,
+    pub(crate) surroundings: Surroundings,
     pub(crate) workdir: Workdir,
-    pub(crate) plan: PlanFile,
+    pub(crate) plan: ManifestFile,
     edits: Vec<Input>,
     pub(crate) server: ControlServer,
     requests: Requests<Request, Answer>,
@@ -86,7 +87,7 @@ impl Fleet {
         let engine = Orchestrator::new(state, config, Arc::clone(&builder.policy))?;
         let parent_env = parent_environment();
         let notifier = Notifier::new(settings.notify_command, parent_env.clone(), workdir.root().to_owned());
-        let world = World {
+        let surroundings = Surroundings {
             ports: Ports { executor: place.executor(), vcs: Arc::clone(&vcs) as _, forge },
             notifier: Some(notifier),
             env_default: identity_variables(&vcs).await?,
@@ -96,9 +97,22 @@ impl Fleet {
         };
         let (publisher, feed) = Publisher::new(workdir.journal());
         let (server, requests) = ControlServer::listen_with(&control, &lock, Some(feed))?;
-        let plan = PlanFile { manifest, text, executor, socket: place.socket().map(ToString::to_string) };
+        let plan = ManifestFile { manifest, text, executor, socket: place.socket().map(ToString::to_string) };
         let journal = opened.journal;
-        Ok(Self { engine, journal, world, workdir, plan, edits, server, requests, publisher, place, vcs, _lock: lock })
+        Ok(Self {
+            engine,
+            journal,
+            surroundings,
+            workdir,
+            plan,
+            edits,
+            server,
+            requests,
+            publisher,
+            place,
+            vcs,
+            _lock: lock,
+        })
     }
 
     /// The engine as it is before the drive.
@@ -170,13 +184,13 @@ impl Fleet {
         let skip = self.edits.len();
         let words = said.len();
         let first = self.edits.into_iter().chain(said).collect();
-        let (world, project) = (self.world.clone(), self.plan.manifest.plan().settings.project.clone());
-        let driver = Driver::new(self.engine, self.journal, self.world, self.workdir, self.plan, observer);
+        let (surroundings, project) = (self.surroundings.clone(), self.plan.manifest.plan().settings.project.clone());
+        let driver = Driver::new(self.engine, self.journal, self.surroundings, self.workdir, self.plan, observer);
         let driver = driver.with_followers(self.publisher);
         let driven = Box::pin(driver.drive(mode, first, Some(self.requests), interrupt)).await;
         self.server.close().await;
         if let Err(error) = &driven {
-            world.tell_of_failure(&project, error).await;
+            surroundings.tell_of_failure(&project, error).await;
         }
         let (ending, answers) = driven?;
         let answers = answers.into_iter().skip(skip).take(words).map(orch_runtime::answer_of).collect();

@@ -74,7 +74,7 @@ impl Fleet {
     /// Takes down sessions and worktrees.
     async fn clear(&mut self, force: bool) -> Result<Cleared, FleetError> {
         let (state, layout) = (self.engine.state().clone(), self.workdir.layout());
-        Ok(orch_runtime::clear(&mut self.journal, state, &self.world.ports, &layout, force).await?)
+        Ok(orch_runtime::clear(&mut self.journal, state, &self.surroundings.ports, &layout, force).await?)
     }
 
     /// What a clone inside of the workdir holds that would go with it.

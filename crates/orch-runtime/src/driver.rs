@@ -27,7 +27,7 @@ use crate::clock::SystemClock;
 use crate::control::{Publisher, Requests};
 use crate::edits::{AddError, edit_input};
 use crate::journal::{Journal, JournalError};
-use crate::perform::World;
+use crate::perform::Surroundings;
 use crate::workdir::Workdir;
 
 pub use requests::{Answer, Request, answer_of};
@@ -85,7 +85,7 @@ pub trait Observer: Send {
     fn recorded(&mut self, engine: &Orchestrator, entries: &[Entry]);
 
     /// Something to tell the person at the terminal.
-    fn said(&mut self, message: &str);
+    fn tell(&mut self, message: &str);
 
     /// What is seen of live sessions changed; told at most once a second.
     fn seen(&mut self, _live: &[LiveView]) {}
@@ -95,11 +95,11 @@ pub trait Observer: Send {
 impl Observer for () {
     fn recorded(&mut self, _engine: &Orchestrator, _entries: &[Entry]) {}
 
-    fn said(&mut self, _message: &str) {}
+    fn tell(&mut self, _message: &str) {}
 }
 
 /// The manifest as it was read, and how its state fields are written.
-pub struct PlanFile {
+pub struct ManifestFile {
     /// The manifest.
     pub manifest: Manifest,
     /// The bytes that it was read from.
@@ -114,7 +114,7 @@ pub struct PlanFile {
 pub struct Driver<'a> {
     engine: Orchestrator,
     journal: Journal<Entry>,
-    world: World,
+    surroundings: Surroundings,
     workdir: Workdir,
     checkpoint: Checkpoint,
     clock: SystemClock,
@@ -140,9 +140,9 @@ impl<'a> Driver<'a> {
     pub fn new(
         engine: Orchestrator,
         journal: Journal<Entry>,
-        world: World,
+        surroundings: Surroundings,
         workdir: Workdir,
-        plan: PlanFile,
+        plan: ManifestFile,
         observer: &'a mut dyn Observer,
     ) -> Self {
         let (outbox, inbox) = mpsc::unbounded_channel();
@@ -152,7 +152,7 @@ impl<'a> Driver<'a> {
         Self {
             engine,
             journal,
-            world,
+            surroundings,
             workdir,
             checkpoint,
             clock,
@@ -207,7 +207,7 @@ impl<'a> Driver<'a> {
                 ready = async { tokio::select! {
                     inputs = self.inbox.recv() => Ready::Inputs(inputs.unwrap_or_default()),
                     request = next_request(&mut requests) => Ready::Request(request),
-                    events = events(self.world.ports.executor.as_ref(), self.deaf_until) => Ready::Events(events),
+                    events = events(self.surroundings.ports.executor.as_ref(), self.deaf_until) => Ready::Events(events),
                 } } => ready,
             };
             match ready {
@@ -229,7 +229,7 @@ impl<'a> Driver<'a> {
                     self.take(events.into_iter().map(Input::from).collect())?;
                 }
                 Ready::Events(Err(panic)) => {
-                    self.observer.said(&format!("the executor's events: {panic}"));
+                    self.observer.tell(&format!("the executor's events: {panic}"));
                     self.deaf_until = Some(Instant::now() + DEAF);
                     self.take(vec![Input::Seen(Seen::Stirred)])?;
                 }
@@ -327,9 +327,9 @@ impl<'a> Driver<'a> {
         for entry in &records {
             let Record::Done { effect, outcome } = &entry.record else { continue };
             let name = self.checkpoint.effect_name(*effect);
-            self.world.faults.at(&format!("{name}.recorded"));
+            self.surroundings.faults.at(&format!("{name}.recorded"));
             if let (Outcome::Failed(failure), true) = (outcome, self.notices.end(*effect)) {
-                self.observer.said(&failure.message);
+                self.observer.tell(&failure.message);
             }
         }
         self.checkpoint.note(&records);
@@ -346,7 +346,7 @@ impl<'a> Driver<'a> {
     }
 
     fn begin(&mut self, job: Job) {
-        let (world, outbox) = (self.world.clone(), self.outbox.clone());
+        let (surroundings, outbox) = (self.surroundings.clone(), self.outbox.clone());
         self.in_flight += 1;
         if let Job::Effect(job) = &job
             && matches!(job.effect, Effect::Notify(_))
@@ -354,7 +354,7 @@ impl<'a> Driver<'a> {
             self.notices.begin(job.id);
         }
         tokio::spawn(async move {
-            let done = caught(world.carry_out(job.clone())).await;
+            let done = caught(surroundings.carry_out(job.clone())).await;
             // The driver is gone only when it left; the next one performs what is open again.
             let _ = outbox.send(done.unwrap_or_else(|why| job.failed(&why)));
         });
@@ -424,7 +424,7 @@ impl<'a> Driver<'a> {
     fn take_plan(&mut self, edit: &TakenEdit) -> Result<(), DriveError> {
         let said = self.take(edit_input(edit, false).into_iter().collect())?;
         for refusal in said.into_iter().flatten().filter_map(Result::err) {
-            self.observer.said(&refusal.to_string());
+            self.observer.tell(&refusal.to_string());
         }
         Ok(())
     }
@@ -438,7 +438,7 @@ impl<'a> Driver<'a> {
                 self.take_plan(&taken)?;
             }
             Edit::Rejected(message) => {
-                self.observer.said(&message);
+                self.observer.tell(&message);
                 self.checkpoint.write(&self.engine, &self.journal)?;
             }
         }

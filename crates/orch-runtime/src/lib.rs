@@ -33,7 +33,7 @@ pub use clock::SystemClock;
 pub use control::{
     ControlError, ControlRefusal, ControlServer, Feed, Followed, Following, Publisher, Requests, ask, follow,
 };
-pub use driver::{Answer, DriveError, Driver, Ending, Mode, Observer, PlanFile, Request, answer_of};
+pub use driver::{Answer, DriveError, Driver, Ending, ManifestFile, Mode, Observer, Request, answer_of};
 pub use edits::{AddError, add_tasks, edit_input, judge_manifest};
 pub use environment::{environment, is_forge_token, parent_environment};
 pub use file_error::FileError;
@@ -44,7 +44,7 @@ pub use journal::{
 pub use lock::{EffectsLock, LockError, Owner, WorkdirLock, holder};
 pub use logs::{plain_text, tail_text};
 pub use notify::{Notifier, NotifyError};
-pub use perform::World;
+pub use perform::Surroundings;
 pub use session_store::{SessionEnd, SessionFacts, SessionStore};
 pub use settings::{
     AgentSettings, Layer, Origin, Settings, SettingsError, SettingsProblem, Source, user_settings_path,

@@ -23,7 +23,7 @@ const SAVE_TIME: Duration = Duration::from_secs(60);
 
 /// Everything that effects act on.
 #[derive(Clone)]
-pub struct World {
+pub struct Surroundings {
     /// Executor, version control and forge.
     pub ports: Ports,
     /// Tells people.
@@ -38,7 +38,7 @@ pub struct World {
     pub faults: Arc<dyn Faults>,
 }
 
-impl World {
+impl Surroundings {
     /// Does one thing that a step of the engine wants done, and brings what came of it.
     pub async fn carry_out(&self, job: Job) -> Vec<Input> {
         match job {

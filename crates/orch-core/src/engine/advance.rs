@@ -157,7 +157,7 @@ impl Orchestrator {
             return self.look_at_work(pass, id);
         }
         let may_type = |typing: &&Typing| typing.launch == session.launch && (!paused || typing.expected.is_none());
-        match task.conversation.said.iter().chain(&task.conversation.typing).find(may_type) {
+        match task.conversation.unsent.iter().chain(&task.conversation.typing).find(may_type) {
             Some(Typing { launch, input, expected }) => {
                 Next::effect(Effect::Input { launch: *launch, input: input.clone(), expected: *expected })
             }

@@ -99,7 +99,7 @@ impl Orchestrator {
         let watched = session.is_live()
             && self.sessions.listed
             && state.conversation.typing.is_none()
-            && state.conversation.said.is_empty();
+            && state.conversation.unsent.is_empty();
         let seen = self.sessions.by_launch.get(&session.launch).filter(|seen| watched && seen.exit.is_none());
         let Some(seen) = seen else { return };
         let treatment = session.treatment();

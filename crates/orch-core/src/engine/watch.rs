@@ -132,7 +132,7 @@ impl Orchestrator {
         if state.open.is_some()
             || state.healing.unanswered.is_some()
             || state.conversation.typing.is_some()
-            || !state.conversation.said.is_empty()
+            || !state.conversation.unsent.is_empty()
             || !self.sessions.listed
         {
             return;

@@ -13,7 +13,7 @@ pub struct Conversation {
     /// What is typed next.
     pub typing: Option<Typing>,
     /// What a person said and that has not begun to be typed, in order.
-    pub said: Vec<Typing>,
+    pub unsent: Vec<Typing>,
 }
 
 /// Input that a remedy or a person decided on and that has not begun.

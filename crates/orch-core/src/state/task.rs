@@ -333,7 +333,7 @@ impl TaskState {
                 let text = Some(text.clone()).filter(|text| !text.is_empty());
                 let input = SessionInput { text, keys: vec![Key::Enter] };
                 let launch = self.session.as_ref().map(|session| session.launch);
-                self.conversation.said.extend(launch.map(|launch| Typing { launch, input, expected: None }));
+                self.conversation.unsent.extend(launch.map(|launch| Typing { launch, input, expected: None }));
                 self.each_session(|session| session.person_at = Some(entry.awake));
             }
             UserVerb::Attach => self.each_session(|session| session.person_at = Some(entry.awake)),
@@ -359,14 +359,14 @@ impl TaskState {
                     session.command.clone_from(&self.work.verify);
                 }
                 session.delivery = paste.then(|| Delivery::new(*resume));
-                self.conversation.said.clear();
+                self.conversation.unsent.clear();
                 self.session = Some(session);
             }
             // Enter after a paste is nobody's word.
             Effect::Input { input, expected: None, .. }
-                if self.conversation.said.first().is_some_and(|said| said.input == *input) =>
+                if self.conversation.unsent.first().is_some_and(|said| said.input == *input) =>
             {
-                self.conversation.said.remove(0);
+                self.conversation.unsent.remove(0);
             }
             Effect::Input { expected: Some(_), .. } => {
                 self.conversation.typing = None;
@@ -389,7 +389,7 @@ impl TaskState {
 
     fn end_by_hand(&mut self, at: Timestamp) {
         (self.healing.unanswered, self.healing.setback, self.conversation.typing) = (None, None, None);
-        self.conversation.said.clear();
+        self.conversation.unsent.clear();
         self.todo = Some(Todo::EndAttempt);
         self.waits.not_before = Some(at);
         self.each_session(|session| {

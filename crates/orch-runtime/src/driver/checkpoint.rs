@@ -58,8 +58,8 @@ pub(super) struct Checkpoint {
 }
 
 impl Checkpoint {
-    pub(super) fn new(workdir: &Workdir, plan: super::PlanFile) -> Self {
-        let super::PlanFile { manifest, text, executor, socket } = plan;
+    pub(super) fn new(workdir: &Workdir, plan: super::ManifestFile) -> Self {
+        let super::ManifestFile { manifest, text, executor, socket } = plan;
         let path = workdir.manifest();
         let projected = manifest.imported().iter().map(|task| (task.id.clone(), task.state.clone())).collect();
         // An edit that was made since it was read is seen by its text.

@@ -17,10 +17,10 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::super::{Answer, DriveError, Driver, Ending, Mode, PlanFile, Request};
+use super::super::{Answer, DriveError, Driver, Ending, ManifestFile, Mode, Request};
 use crate::edits::{edit_input, judge_manifest};
 use crate::journal::{Faults, Journal, NoFaults, read_journal};
-use crate::perform::World;
+use crate::perform::Surroundings;
 use crate::testdir::TestDir;
 use crate::workdir::Workdir;
 
@@ -122,7 +122,7 @@ impl Bench {
             pid: 1,
         };
         let engine = Orchestrator::new(state, config, Arc::new(DefaultPolicy)).expect("no cycle");
-        let world = World {
+        let surroundings = Surroundings {
             ports: self.ports.clone(),
             notifier: None,
             parent_env: BTreeMap::new(),
@@ -130,12 +130,12 @@ impl Bench {
             env_default: BTreeMap::new(),
             faults,
         };
-        let plan = PlanFile { manifest: taken.manifest, text, executor: ExecutorKind::Pty, socket: None };
+        let plan = ManifestFile { manifest: taken.manifest, text, executor: ExecutorKind::Pty, socket: None };
         let (requests, inbox) = mpsc::channel(16);
         let (journal, workdir) = (opened.journal, self.workdir.clone());
         let task = tokio::spawn(async move {
             let mut observer = ();
-            let driver = Driver::new(engine, journal, world, workdir, plan, &mut observer);
+            let driver = Driver::new(engine, journal, surroundings, workdir, plan, &mut observer);
             driver.drive(mode, first, Some(inbox), std::future::pending()).await.map(|(ending, _)| ending)
         });
         Process { requests, task }
