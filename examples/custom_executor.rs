@@ -15,8 +15,8 @@ use async_trait::async_trait;
 use orch_core::agents::AgentProfile;
 use orch_core::base::{BranchName, LaunchId, Layout, Millis};
 use orch_core::engine::{Config, Input, Orchestrator, Outlook, Ports, Seen, Step};
-use orch_core::heal::{DefaultPolicy, Limits};
-use orch_core::plan::{ExecutorKind, Manifest, Status};
+use orch_core::heal::DefaultPolicy;
+use orch_core::plan::{Manifest, Status};
 use orch_core::ports::{
     EndMode, EndSpec, Executor, ExecutorCapabilities, ExecutorError, ExecutorEvent, ExitStatus, Fingerprint,
     LaunchSpec, Launched, ScreenView, SessionInfo, SessionInput, SessionState,
@@ -95,7 +95,7 @@ impl Executor for Children {
     }
 
     async fn launch(&self, spec: &LaunchSpec) -> Result<Launched, ExecutorError> {
-        let launched = Launched { session: spec.name.clone(), process: None };
+        let launched = Launched::new(spec.name.clone(), None);
         // The same launch is never started twice.
         if self.sessions().contains_key(&spec.launch) {
             return Ok(launched);
@@ -113,12 +113,10 @@ impl Executor for Children {
     }
 
     async fn list(&self) -> Result<Vec<SessionInfo>, ExecutorError> {
-        let info = |(launch, session): (&LaunchId, &Session)| SessionInfo {
-            launch: *launch,
-            session: session.spec.name.clone(),
-            process: None,
-            state: session.state,
-            activity: session.lines.len() as u64,
+        let info = |(launch, session): (&LaunchId, &Session)| {
+            let mut info = SessionInfo::new(*launch, session.spec.name.clone(), session.state);
+            info.activity = session.lines.len() as u64;
+            info
         };
         Ok(self.sessions().iter().map(info).collect())
     }
@@ -128,7 +126,7 @@ impl Executor for Children {
         let view = |launch: &LaunchId| {
             let lines = &sessions.get(launch)?.lines;
             let text = lines[lines.len().saturating_sub(40)..].join("\n");
-            Some(ScreenView { launch: *launch, text, title: String::new(), process: String::new(), cursor_row: None })
+            Some(ScreenView::new(*launch, text))
         };
         Ok(launches.iter().filter_map(view).collect())
     }
@@ -211,19 +209,10 @@ async fn carry_out(step: Step, engine: &Orchestrator, ports: &Ports, inputs: &mu
 }
 
 fn config() -> Config {
+    let mut config = Config::new("example", Layout::new("/work"), BranchName::parse("main").expect("a branch name"));
     let program = ["/bin/sh", "-c", PROGRAM].map(str::to_owned).into();
-    Config {
-        layout: Layout::new("/work"),
-        identity: "example".to_owned(),
-        base: BranchName::parse("main").expect("a branch name"),
-        executor: ExecutorKind::Pty,
-        agents: BTreeMap::from([("sh".into(), AgentProfile::of_command("sh", program))]),
-        limits: Limits { backoff: Millis(50), ..Limits::default() },
-        goal: Status::Merged,
-        auto_merge: true,
-        max_parallel: None,
-        notify: false,
-        version: "example".into(),
-        pid: std::process::id(),
-    }
+    config.agents.insert("sh".into(), AgentProfile::of_command("sh", program));
+    (config.goal, config.auto_merge) = (Status::Merged, true);
+    config.limits.backoff = Millis(50);
+    config
 }

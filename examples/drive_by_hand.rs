@@ -11,8 +11,8 @@ use std::sync::Arc;
 use orch_core::agents::AgentProfile;
 use orch_core::base::{BranchName, Layout, Millis};
 use orch_core::engine::{Config, Input, Orchestrator, Outlook, Ports, Seen};
-use orch_core::heal::{DefaultPolicy, Limits};
-use orch_core::plan::{ExecutorKind, Manifest, Status};
+use orch_core::heal::DefaultPolicy;
+use orch_core::plan::{Manifest, Status};
 use orch_core::state::State;
 use orch_core::testkit::{Script, World};
 
@@ -54,18 +54,8 @@ async fn main() {
 }
 
 fn config() -> Config {
-    Config {
-        layout: Layout::new("/work"),
-        identity: "example".to_owned(),
-        base: BranchName::parse("main").expect("a branch name"),
-        agents: BTreeMap::from([("bot".into(), AgentProfile::of_command("bot", vec!["bot".into()]))]),
-        limits: Limits::default(),
-        goal: Status::Merged,
-        executor: ExecutorKind::Tmux,
-        auto_merge: true,
-        max_parallel: None,
-        notify: false,
-        version: "example".into(),
-        pid: 1,
-    }
+    let mut config = Config::new("example", Layout::new("/work"), BranchName::parse("main").expect("a branch name"));
+    config.agents.insert("bot".into(), AgentProfile::of_command("bot", vec!["bot".into()]));
+    (config.goal, config.auto_merge) = (Status::Merged, true);
+    config
 }

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use orch_core::agents::AgentProfile;
 use orch_core::base::{BranchName, Layout, Millis};
 use orch_core::engine::{Config, Input, Orchestrator, Outlook, Ports, Seen, Step};
-use orch_core::heal::{DefaultPolicy, Limits};
-use orch_core::plan::{ExecutorKind, Plan, Status};
+use orch_core::heal::DefaultPolicy;
+use orch_core::plan::{Plan, Status};
 use orch_core::state::State;
 use orch_core::testkit::{Script, World, planned, planned_task};
 
@@ -65,20 +65,10 @@ impl Run {
         let world = world();
         let ports =
             Ports { executor: Arc::new(world.executor()), vcs: Arc::new(world.vcs()), forge: Arc::new(world.forge()) };
-        let config = Config {
-            layout: Layout::new("/work"),
-            identity: "bench".to_owned(),
-            base: BranchName::parse("main").expect("a branch name"),
-            executor: ExecutorKind::Tmux,
-            agents: BTreeMap::from([("bot".into(), AgentProfile::of_command("bot", vec!["bot".into()]))]),
-            limits: Limits::default(),
-            goal: Status::Merged,
-            auto_merge: true,
-            max_parallel: None,
-            notify: false,
-            version: "bench".into(),
-            pid: 1,
-        };
+        let base = BranchName::parse("main").expect("a branch name");
+        let mut config = Config::new("bench", Layout::new("/work"), base);
+        config.agents.insert("bot".into(), AgentProfile::of_command("bot", vec!["bot".into()]));
+        (config.goal, config.auto_merge) = (Status::Merged, true);
         let engine = Orchestrator::new(State::default(), config, Arc::new(DefaultPolicy)).expect("no cycle");
         Self { engine, ports, world, inputs: VecDeque::new(), records: 0, deciding: Duration::ZERO }
     }

@@ -41,6 +41,7 @@ enum Step {
 
 /// Why something stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum KeptBecause {
     /// Its session is not over, and nobody asked to end it.
     AtWork,

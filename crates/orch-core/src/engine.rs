@@ -66,6 +66,7 @@ use worktrees::Worktrees;
 
 /// What the engine needs to know besides the plan and the state.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Config {
     /// Where things lie.
     pub layout: Layout,
@@ -93,8 +94,31 @@ pub struct Config {
     pub pid: u32,
 }
 
+impl Config {
+    /// What a fleet needs at least: the name that its agents' conversations are known by, where things lie, and the
+    /// branch that work is for. Its agents are set besides; goal is `pr_open`, nothing is merged, nobody is told, agents
+    /// run on PTYs.
+    pub fn new(identity: impl Into<String>, layout: Layout, base: BranchName) -> Self {
+        Self {
+            layout,
+            identity: identity.into(),
+            base,
+            agents: BTreeMap::new(),
+            limits: Limits::default(),
+            executor: ExecutorKind::Pty,
+            goal: Status::PrOpen,
+            auto_merge: false,
+            max_parallel: None,
+            notify: false,
+            version: String::new(),
+            pid: 0,
+        }
+    }
+}
+
 /// What one input led to.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Step {
     /// Records to be made durable, in order, before anything else is done.
     pub records: Vec<Entry>,
@@ -119,6 +143,7 @@ pub enum Unworkable {
 
 /// When the engine wants to be called again, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Deadline {
     /// From now.
     pub after: Millis,

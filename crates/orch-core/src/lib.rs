@@ -49,6 +49,9 @@
 //!   and no clock. [`JOURNAL_FORMAT`](journal::JOURNAL_FORMAT) says what a version writes; what only a newer version can read is
 //!   refused, never skipped.
 //! - A manifest that was valid stays valid; unknown fields survive.
+//! - What may grow (records, effects, signals, remedies, inputs, the ports' data and the views) is `#[non_exhaustive]`:
+//!   made by its `new`, matched with a `_`. A policy that meets a signal it does not know asks [`DefaultPolicy`].
+//!   [`heal::Limits`] is made by `Limits { …, ..Limits::default() }`.
 //! - The eight names of [`Status`](plan::Status) and the moves in [`TRANSITIONS`](plan::TRANSITIONS) are the only ones.
 
 #[cfg(any(test, feature = "testkit"))]

@@ -42,6 +42,7 @@ use crate::plan::status::Status;
 
 /// Everything that is remembered.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct State {
     /// The last record's position.
     pub seq: u64,
@@ -77,6 +78,7 @@ pub struct State {
 
 /// An effect without an outcome.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct OpenEffect {
     /// The task that it is for.
     pub task: Option<TaskId>,

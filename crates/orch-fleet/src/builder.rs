@@ -179,20 +179,12 @@ impl FleetBuilder {
     pub(crate) fn config(&self, plan: &Plan, settings: &Settings, found: Found) -> Config {
         let (goal, auto_merge) = plan.settings.goal(self.until);
         let Found { identity, base, agents, executor } = found;
-        Config {
-            layout: self.workdir.layout(),
-            identity,
-            base,
-            agents,
-            limits: settings.limits.clone(),
-            executor,
-            goal,
-            auto_merge,
-            max_parallel: self.max_parallel,
-            notify: !settings.notify_command.is_empty(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
-        }
+        let mut config = Config::new(identity, self.workdir.layout(), base);
+        (config.agents, config.executor, config.limits) = (agents, executor, settings.limits.clone());
+        (config.goal, config.auto_merge, config.max_parallel) = (goal, auto_merge, self.max_parallel);
+        config.notify = !settings.notify_command.is_empty();
+        (config.version, config.pid) = (env!("CARGO_PKG_VERSION").to_owned(), std::process::id());
+        config
     }
 }
 

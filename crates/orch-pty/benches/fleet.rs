@@ -248,7 +248,7 @@ impl Fleet {
                     let pty = self.pty.clone();
                     launches.spawn(async move {
                         pty.forget(launch).await.expect("forgotten");
-                        orch_core::ports::Launched { session: String::new(), process: None }
+                        orch_core::ports::Launched::new("", None)
                     });
                 }
             }

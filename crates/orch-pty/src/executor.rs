@@ -157,7 +157,7 @@ impl Executor for PtyExecutor {
 
     async fn launch(&self, spec: &LaunchSpec) -> Result<Launched, ExecutorError> {
         let session = self.launch_with(spec, &BTreeMap::new()).await?;
-        Ok(Launched { session: session.name, process: session.process })
+        Ok(Launched::new(session.name, session.process))
     }
 
     async fn list(&self) -> Result<Vec<SessionInfo>, ExecutorError> {
@@ -168,7 +168,9 @@ impl Executor for PtyExecutor {
                 PtyState::Lost => return None,
             };
             let PtySession { launch, name, process, printed, .. } = session;
-            Some(SessionInfo { launch, session: name, process, state, activity: printed })
+            let mut info = SessionInfo::new(launch, name, state);
+            (info.process, info.activity) = (process, printed);
+            Some(info)
         };
         Ok(self.sessions().await?.into_iter().filter_map(info).collect())
     }
@@ -180,12 +182,10 @@ impl Executor for PtyExecutor {
         let Some(Answer::Screens(screens)) = self.inner.ask(|| Ask::Look(launches.to_vec())).await? else {
             return Ok(Vec::new());
         };
-        let views = screens.into_iter().map(|screen| ScreenView {
-            launch: screen.launch,
-            text: screen.text,
-            title: screen.title,
-            process: screen.process,
-            cursor_row: screen.cursor_row,
+        let views = screens.into_iter().map(|screen| {
+            let mut view = ScreenView::new(screen.launch, screen.text);
+            (view.title, view.process, view.cursor_row) = (screen.title, screen.process, screen.cursor_row);
+            view
         });
         Ok(views.collect())
     }

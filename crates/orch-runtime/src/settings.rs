@@ -140,7 +140,10 @@ impl Settings {
         let Some(said) = self.agents.get(name) else { return built_in };
         let mut profile = match (built_in, &said.command) {
             (Some(profile), None) => profile,
-            (Some(profile), Some(command)) => AgentProfile { command: command.clone(), ..profile },
+            (Some(mut profile), Some(command)) => {
+                profile.command.clone_from(command);
+                profile
+            }
             (None, Some(command)) => AgentProfile::of_command(name, command.clone()),
             (None, None) => return None,
         };

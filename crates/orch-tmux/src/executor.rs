@@ -85,7 +85,7 @@ impl Executor for TmuxExecutor {
             Some(record) => record,
             None => launch::start(&self.inner, spec).await?,
         };
-        Ok(Launched { session: record.name, process: record.process })
+        Ok(Launched::new(record.name, record.process))
     }
 
     async fn list(&self) -> Result<Vec<SessionInfo>, ExecutorError> {

@@ -196,7 +196,9 @@ impl Inner {
             None => SessionState::Running,
         };
         let activity = screen::activity(&record);
-        Ok(SessionInfo { launch: record.launch, session: record.name, process: record.process, state, activity })
+        let mut info = SessionInfo::new(record.launch, record.name, state);
+        (info.process, info.activity) = (record.process, activity);
+        Ok(info)
     }
 
     /// Whether the session's process is known to have ended. A terminal that closed says nothing: its

@@ -126,11 +126,7 @@ fn view(record: &Record, captured: &str) -> ScreenView {
     let cursor = above - hidden + record.cursor.1;
     let filled = rows.iter().rposition(|row| !row.is_empty()).map_or(0, |last| last + 1);
     let shown = filled.max(cursor as usize + 1).min(rows.len());
-    ScreenView {
-        launch: record.launch,
-        text: rows[..shown].join("\n"),
-        title: record.title.clone(),
-        process: record.command.clone(),
-        cursor_row: Some(cursor),
-    }
+    let mut view = ScreenView::new(record.launch, rows[..shown].join("\n"));
+    (view.title, view.process, view.cursor_row) = (record.title.clone(), record.command.clone(), Some(cursor));
+    view
 }

@@ -32,7 +32,7 @@ impl Act for Replay {
         let policy: &dyn HealPolicy = policy.as_ref().map_or(&DefaultPolicy, |other| other);
         let outcome = replay(&entries, policy);
         if shell.json() {
-            let Outcome { decisions, moves, differences } = &outcome;
+            let Outcome { decisions, moves, differences, .. } = &outcome;
             let name = policy.name();
             shell.document(
                 &json!({"policy": name, "decisions": decisions, "moves": moves, "differences": differences}),
@@ -53,7 +53,7 @@ fn other(path: &Utf8Path) -> Result<OtherLimits, Failure> {
 
 fn rendered(outcome: &Outcome) -> String {
     let mut text: String = outcome.differences.iter().map(|difference| format!("{difference}\n")).collect();
-    let Outcome { decisions, moves, differences } = outcome;
+    let Outcome { decisions, moves, differences, .. } = outcome;
     text.push_str(&format!("{decisions} decisions and {moves} moves replayed, {} differ\n", differences.len()));
     text
 }

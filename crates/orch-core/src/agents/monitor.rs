@@ -10,7 +10,6 @@ pub(crate) use end::End;
 pub use end::{EndStep, end_step};
 pub(crate) use observed::{BLANK, Judgement, Observed};
 
-use crate::base::id::AttemptNo;
 use crate::base::time::{AwakeMs, Millis, Now};
 use crate::heal::{Case, Decision, HealPolicy, Limits, Remedy, Signal};
 use crate::ports::{ExitStatus, Fingerprint, Key, ScreenView, SessionInput};
@@ -231,30 +230,8 @@ impl Monitor {
     }
 
     fn case(&self, signal: Signal) -> Case {
-        Case {
-            signal,
-            detail: String::new(),
-            attempt: AttemptNo(1),
-            failures: 1,
-            feedback_rounds: 0,
-            relaunches: self.relaunches,
-            local: false,
-            delays: self.delays,
-            same_prompt: 0,
-            answer: None,
-            poke: self.poke.clone(),
-            silent: Millis(0),
-            pokes: self.treatment.pokes,
-            line_input: false,
-            asked_to_commit: false,
-            committed: 0,
-            nested: Vec::new(),
-            foreign_dirt: Vec::new(),
-            reset_at: None,
-            provider: String::new(),
-            outage: None,
-            spread: 0,
-        }
+        let (relaunches, delays, pokes) = (self.relaunches, self.delays, self.treatment.pokes);
+        Case { relaunches, delays, pokes, poke: self.poke.clone(), ..Case::new(signal, "") }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::ports::{Key, SessionInput};
 /// How to start, talk to and resume one agent CLI.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct AgentProfile {
     /// The profile's name.
     pub name: String,

@@ -8,6 +8,7 @@ use crate::ports::{ExecutorEvent, ExitStatus, Failure, Head, Launched, Pull, Pul
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Input {
     /// Time passed.
     Tick,
@@ -40,6 +41,7 @@ impl From<ExecutorEvent> for Input {
 
 /// Something that was seen.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Seen {
     /// All sessions, as the executor lists them.
     Sessions(Vec<SeenSession>),
@@ -83,6 +85,7 @@ pub enum Seen {
 
 /// One session in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SeenSession {
     /// Which launch.
     pub launch: LaunchId,
@@ -96,6 +99,7 @@ pub struct SeenSession {
 
 /// A pull request and the branches around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SeenPull {
     /// The newest pull request of the task's branch.
     pub pull: Option<Pull>,

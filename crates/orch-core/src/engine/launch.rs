@@ -18,6 +18,7 @@ const TERMINAL: (u16, u16) = (120, 40);
 
 /// Everything that is needed to perform a launch but the caller's environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LaunchDraft {
     /// The launch.
     pub launch: LaunchId,

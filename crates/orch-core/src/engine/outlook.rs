@@ -26,6 +26,7 @@ pub enum Outlook {
 
 /// One reason why a task may not start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Blocker {
     /// The task that it waits for.
     pub task: TaskId,

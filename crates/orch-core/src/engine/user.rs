@@ -7,6 +7,7 @@ use crate::plan::status::Status;
 
 /// Why the engine does not do what a person said; nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refusal {
     /// There is no such task.
     #[error("there is no task {0}; `orch status` lists them")]

@@ -13,6 +13,7 @@ use crate::ports::{
 /// Something to do to the world. The record that holds it is its intent: that record's `seq` is its id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[non_exhaustive]
 pub enum Effect {
     /// Make the branch and the worktree.
     Prepare(PrepareSpec),
@@ -128,6 +129,7 @@ impl Notice {
 /// The occasions on which people are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub enum NoticeKind {
     /// All tasks of a phase reached its gate.
     PhaseDone,
@@ -182,6 +184,7 @@ impl Effect {
 /// What came of an effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub enum Outcome {
     /// It is done.
     Ok,
@@ -212,6 +215,7 @@ pub enum Outcome {
 
 /// Something to look at; looks change nothing and are not journaled.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Look {
     /// All sessions of the executor.
     Sessions,

@@ -31,6 +31,7 @@ pub struct Entry {
 /// A fact or a decision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[non_exhaustive]
 pub enum Record {
     /// An orchestrator took over or left.
     Driver(DriverRecord),
@@ -105,6 +106,7 @@ pub const JOURNAL_FORMAT: u32 = 1;
 /// An orchestrator took over or left.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct DriverRecord {
     /// The journal's format from here on, see [`JOURNAL_FORMAT`]; 1 where a journal does not say.
     #[serde(default = "first_format")]
@@ -143,6 +145,7 @@ fn tmux() -> ExecutorKind {
 /// A task's state as the manifest gave it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct ImportedState {
     /// Its status.
     pub status: Status,
@@ -163,6 +166,7 @@ pub struct ImportedState {
 /// A move of the status machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct StatusRecord {
     /// From.
     pub from: Status,
@@ -212,6 +216,7 @@ pub enum Todo {
 /// What evidence means, with everything that the policy may know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Verdict {
     /// The session that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -227,6 +232,7 @@ pub struct Verdict {
 /// What was seen, bounded; each field only where it was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
 pub struct Evidence {
     /// How the process ended.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -275,6 +281,7 @@ pub struct Evidence {
 /// Marks of life of one session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Marks {
     /// The session.
     pub launch: LaunchId,
@@ -293,6 +300,7 @@ pub struct Marks {
 /// What a person can say to the engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "camelCase")]
+#[non_exhaustive]
 pub enum UserVerb {
     /// End the agent; the task needs a person until `retry`.
     Kill,

@@ -10,6 +10,7 @@ use crate::plan::spec::{Plan, PlanSettings, TaskSpec};
 /// What turns one plan into another.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
 pub struct PlanChange {
     /// The settings, if any of them changed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -27,6 +28,7 @@ pub struct PlanChange {
 
 /// A task and its place in the new plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PlacedTask {
     /// The place, counted from 0.
     pub at: usize,

@@ -83,6 +83,7 @@ struct Link {
 
 /// One edge of a [`TaskGraph`].
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct Edge<'g> {
     inner: &'g Inner,
     from: u32,

@@ -45,6 +45,7 @@ pub struct Manifest {
 
 /// A manifest and what is odd about it.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Parsed {
     /// The manifest.
     pub manifest: Manifest,

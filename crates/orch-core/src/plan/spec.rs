@@ -11,6 +11,7 @@ use crate::ports::MergeMethod;
 /// Everything that the manifest decides, without any state.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Plan {
     /// The manifest's settings.
     pub settings: PlanSettings,
@@ -23,6 +24,7 @@ pub struct Plan {
 /// The manifest's settings with their defaults filled in, as far as they need no look at the world.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct PlanSettings {
     /// The project's name.
     pub project: String,
@@ -61,6 +63,7 @@ pub struct PlanSettings {
 /// One task as planned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct TaskSpec {
     /// Its name.
     pub id: TaskId,

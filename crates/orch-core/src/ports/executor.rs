@@ -96,6 +96,7 @@ pub struct ProcessId {
 
 /// What a launch came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Launched {
     /// The session's name in the executor, for people.
     pub session: String,
@@ -103,8 +104,16 @@ pub struct Launched {
     pub process: Option<ProcessId>,
 }
 
+impl Launched {
+    /// What was launched.
+    pub fn new(session: impl Into<String>, process: Option<ProcessId>) -> Self {
+        Self { session: session.into(), process }
+    }
+}
+
 /// One session as the executor sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SessionInfo {
     /// Which launch it is.
     pub launch: LaunchId,
@@ -116,6 +125,13 @@ pub struct SessionInfo {
     pub state: SessionState,
     /// A value that changes when the session prints something; equal values mean "nothing new was seen".
     pub activity: u64,
+}
+
+impl SessionInfo {
+    /// A session whose process is not known and that printed nothing; set what is known besides.
+    pub fn new(launch: LaunchId, session: impl Into<String>, state: SessionState) -> Self {
+        Self { launch, session: session.into(), process: None, state, activity: 0 }
+    }
 }
 
 /// Whether a session runs.
@@ -149,6 +165,7 @@ impl fmt::Display for ExitStatus {
 
 /// A session's screen, as a person would see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ScreenView {
     /// Which launch it is.
     pub launch: LaunchId,
@@ -161,6 +178,13 @@ pub struct ScreenView {
     pub process: String,
     /// The row of the cursor, counted from 0 in `text`'s lines, where known.
     pub cursor_row: Option<u32>,
+}
+
+impl ScreenView {
+    /// A screen of which nothing but its text is known; set what is known besides.
+    pub fn new(launch: LaunchId, text: impl Into<String>) -> Self {
+        Self { launch, text: text.into(), title: String::new(), process: String::new(), cursor_row: None }
+    }
 }
 
 /// A digest of what a screen shows; equal screens have equal fingerprints in every process and version.

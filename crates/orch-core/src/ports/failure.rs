@@ -28,6 +28,7 @@ pub struct Failure {
 /// The kinds of failure, over all ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub enum FailureKind {
     /// Work does not merge cleanly.
     Conflict,

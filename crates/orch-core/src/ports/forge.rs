@@ -48,6 +48,7 @@ pub struct PullSpec {
 /// A pull request as its forge has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Pull {
     /// Its number.
     pub number: PullNumber,
@@ -72,6 +73,24 @@ pub struct Pull {
     pub merge_state: MergeState,
     /// Not ready to be merged yet.
     pub draft: bool,
+}
+
+impl Pull {
+    /// A pull request of which nothing is known but this; set what is known besides.
+    pub fn new(number: PullNumber, head: BranchName, base: BranchName, state: PullState) -> Self {
+        Self {
+            number,
+            head,
+            head_sha: None,
+            base,
+            state,
+            merge_sha: None,
+            check_runs: Vec::new(),
+            reviews: Vec::new(),
+            merge_state: MergeState::default(),
+            draft: false,
+        }
+    }
 }
 
 impl Pull {

@@ -15,6 +15,7 @@ const MOST: usize = 500;
 /// One check of a pull request's head.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Check {
     /// Its name.
     pub name: String,
@@ -59,6 +60,7 @@ pub enum Checks {
 /// One review that stands: neither dismissed nor replaced by a later one of its author.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Review {
     /// What tells it from every other review.
     #[serde(default)]
@@ -79,6 +81,14 @@ pub struct Review {
     pub comments: Vec<Comment>,
 }
 
+impl Review {
+    /// A review that comes to this; set who wrote it, whether they are trusted, and what they said.
+    pub fn new(id: impl Into<String>, state: ReviewState) -> Self {
+        let (id, author, text) = (id.into(), String::new(), String::new());
+        Self { id, author, trusted: false, state, text, comments: Vec::new() }
+    }
+}
+
 /// What a review comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -94,6 +104,7 @@ pub enum ReviewState {
 /// What a review says of one place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Comment {
     /// The file, relative to the repository.
     pub path: String,
@@ -102,6 +113,13 @@ pub struct Comment {
     pub line: Option<u32>,
     /// What it says.
     pub text: String,
+}
+
+impl Comment {
+    /// What is said of a file, or of one line of it, counted from 1.
+    pub fn new(path: impl Into<String>, line: Option<u32>, text: impl Into<String>) -> Self {
+        Self { path: path.into(), line, text: text.into() }
+    }
 }
 
 fn yes() -> bool {

@@ -93,6 +93,7 @@ pub struct Predecessor {
 
 /// A worktree that is ready for an agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Prepared {
     /// The base's tip that it was made from.
     pub base: Sha,
@@ -101,6 +102,13 @@ pub struct Prepared {
     /// Submodules that are empty there, because filling them would need the network.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unfilled: Vec<String>,
+}
+
+impl Prepared {
+    /// A worktree whose submodules, if any, are filled.
+    pub fn new(base: Sha, start: Sha) -> Self {
+        Self { base, start, unfilled: Vec::new() }
+    }
 }
 
 /// Which worktree to look at.
@@ -130,6 +138,7 @@ pub struct Head {
 /// Evidence of work, as seen at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Work {
     /// The commit checked out.
     pub head: Sha,
@@ -148,13 +157,36 @@ pub struct Work {
     pub last_commit_at: Option<Timestamp>,
 }
 
+impl Work {
+    /// A clean worktree without work at a commit; set what is there besides.
+    pub fn new(head: Sha, tree: Sha) -> Self {
+        Self {
+            head,
+            tree,
+            branch: None,
+            commits: Vec::new(),
+            changed: Vec::new(),
+            dirt: Dirt::default(),
+            last_commit_at: None,
+        }
+    }
+}
+
 /// One commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Commit {
     /// Its id.
     pub sha: Sha,
     /// The first line of its message.
     pub subject: String,
+}
+
+impl Commit {
+    /// A commit with the first line of its message.
+    pub fn new(sha: Sha, subject: impl Into<String>) -> Self {
+        Self { sha, subject: subject.into() }
+    }
 }
 
 /// What is not committed in a worktree, or committed so that nobody could check it out; each list sorted, at most
@@ -212,6 +244,7 @@ pub struct SaveSpec {
 /// Saved work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Saved {
     /// The full ref name, under `refs/orch/saved/`.
     pub reference: String,
@@ -220,6 +253,13 @@ pub struct Saved {
     /// What could not be read and is not in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
+}
+
+impl Saved {
+    /// A ref under `refs/orch/saved/` that holds everything.
+    pub fn new(reference: impl Into<String>, sha: Sha) -> Self {
+        Self { reference: reference.into(), sha, missing: Vec::new() }
+    }
 }
 
 /// A commit to make for an agent that left its work uncommitted.

@@ -10,6 +10,7 @@ use crate::base::time::{AwakeMs, Millis, Timestamp};
 
 /// One launched process.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Session {
     /// Its launch.
     pub launch: LaunchId,

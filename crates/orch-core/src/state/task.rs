@@ -24,6 +24,7 @@ const STEADY: Millis = Millis::from_mins(10);
 
 /// One task's state.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct TaskState {
     /// Where it stands.
     pub status: Status,

@@ -67,6 +67,7 @@ impl Worktree {
 
 /// What the branch and the worktree of a task hold, as last judged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Work {
     /// The head.
     pub head: Option<Sha>,

@@ -16,6 +16,7 @@ use crate::state::{State, TaskState};
 
 /// The whole fleet at one moment: the JSON of `orch status`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct FleetView {
     /// The project's name.
     pub project: String,
@@ -33,6 +34,7 @@ pub struct FleetView {
 
 /// Whether an orchestrator holds the workdir.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct OrchestratorView {
     /// Whether one does.
     pub running: bool,
@@ -42,6 +44,7 @@ pub struct OrchestratorView {
 
 /// A phase by number and name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct PhaseView {
     /// Its number, from 0.
     pub index: usize,
@@ -52,6 +55,7 @@ pub struct PhaseView {
 /// One task at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct TaskView {
     /// Its name.
     pub id: TaskId,

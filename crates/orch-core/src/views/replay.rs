@@ -14,6 +14,7 @@ use crate::state::State;
 /// What deciding again came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Replay {
     /// How many decisions were made again.
     pub decisions: usize,
@@ -25,6 +26,7 @@ pub struct Replay {
 
 /// One place at which the journal and the engine disagree.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Difference {
     /// The record.
     pub seq: Seq,
@@ -40,6 +42,7 @@ pub struct Difference {
 /// How the journal and the engine can disagree.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
+#[non_exhaustive]
 pub enum DifferenceKind {
     /// The status machine knows no such move.
     IllegalMove {

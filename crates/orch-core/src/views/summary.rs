@@ -18,6 +18,7 @@ const VERSION: u32 = 1;
 /// What a whole run came to: the JSON of `orch report`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct ReportView {
     /// The form of this view.
     pub version: u32,
@@ -38,6 +39,7 @@ pub struct ReportView {
 /// What one task came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct TaskReport {
     /// Its name.
     pub id: TaskId,
@@ -65,6 +67,7 @@ pub struct TaskReport {
 
 /// One decision of the heal policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct RemedyView {
     /// When.
     pub at: Timestamp,

@@ -16,6 +16,7 @@ use crate::state::State;
 
 /// Why a task stands where it stands: what holds it now, and the chain of records that led there.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Why {
     /// The task as it is now.
     pub task: TaskView,
@@ -27,6 +28,7 @@ pub struct Why {
 
 /// One record about a task.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct WhyStep {
     /// Its place in the journal.
     pub seq: Seq,
@@ -50,6 +52,7 @@ pub struct WhyStep {
 
 /// A setting that decided something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Threshold {
     /// Its name in `[heal]`.
     pub name: String,

@@ -91,18 +91,11 @@ impl LocalForge {
                 (_, None) => MergeState::Blocked(format!("there is no branch {}", record.base)),
             };
         }
-        Ok(Pull {
-            number: record.number,
-            head: record.head.clone(),
-            head_sha,
-            base: record.base.clone(),
-            state: record.state,
-            merge_sha: record.merge_sha.clone().filter(|_| record.state == PullState::Merged),
-            check_runs: record.checks.clone(),
-            reviews: record.reviews(),
-            merge_state,
-            draft: record.draft,
-        })
+        let mut pull = Pull::new(record.number, record.head.clone(), record.base.clone(), record.state);
+        pull.merge_sha = record.merge_sha.clone().filter(|_| record.state == PullState::Merged);
+        (pull.head_sha, pull.merge_state, pull.draft) = (head_sha, merge_state, record.draft);
+        (pull.check_runs, pull.reviews) = (record.checks.clone(), record.reviews());
+        Ok(pull)
     }
 
     async fn fit(&self, head: &Sha, base: Sha, known: &mut BTreeMap<(Sha, Sha), Fit>) -> Result<Fit, ForgeError> {

@@ -60,7 +60,9 @@ impl Record {
         let known = |review: &Review| {
             let said = format!("{} {:?} {} {:?}", review.author, review.state, review.text, review.comments);
             let id = if review.id.is_empty() { format!("{:x}", Fingerprint::of(&said).0) } else { review.id.clone() };
-            Review { id, trusted: true, ..review.clone() }
+            let mut review = review.clone();
+            (review.id, review.trusted) = (id, true);
+            review
         };
         self.reviews.iter().map(known).collect()
     }

@@ -27,20 +27,21 @@ impl GitVcs {
         {
             return Err(self.not_added(spec, error).await?);
         }
-        self.filled(spec, Prepared { base, start, unfilled: Vec::new() }).await
+        self.filled(spec, Prepared::new(base, start)).await
     }
 
     /// Fills the submodules of a worktree, and notes those that stay empty.
-    async fn filled(&self, spec: &PrepareSpec, prepared: Prepared) -> Result<Prepared, VcsError> {
+    async fn filled(&self, spec: &PrepareSpec, mut prepared: Prepared) -> Result<Prepared, VcsError> {
         let checkout = self.unchecked(&spec.worktree)?;
-        Ok(Prepared { unfilled: self.fill_submodules(&checkout).await?, ..prepared })
+        prepared.unfilled = self.fill_submodules(&checkout).await?;
+        Ok(prepared)
     }
 
     /// What an earlier call made, completed if it was interrupted; `None` if there is nothing of it.
     async fn made_before(&self, spec: &PrepareSpec) -> Result<Option<Prepared>, VcsError> {
         let names = [self.base_ref(&spec.task), self.start_ref(&spec.task), local_ref(&spec.branch)];
         let [base, start, tip] = self.tips(names).await?;
-        let recorded = base.zip(start).map(|(base, start)| Prepared { base, start, unfilled: Vec::new() });
+        let recorded = base.zip(start).map(|(base, start)| Prepared::new(base, start));
         let place = self.place(&spec.worktree);
         let known = recorded.is_some() && tip.is_some();
         if place == Place::Foreign && !(known && was_ours(&self.common, &spec.worktree)) {

@@ -63,6 +63,14 @@ struct Contents {
     missing: Vec<String>,
 }
 
+impl Contents {
+    fn saved_at(self, reference: &str, sha: Sha) -> Saved {
+        let mut saved = Saved::new(reference, sha);
+        saved.missing = self.missing;
+        saved
+    }
+}
+
 impl GitVcs {
     pub(super) async fn save_work(&self, spec: &SaveSpec) -> Result<Option<Saved>, VcsError> {
         let _path = self.paths.hold(&spec.worktree).await;
@@ -81,7 +89,7 @@ impl GitVcs {
         taken.retain(|name| *name == first || name.starts_with(&again));
         for reference in &taken {
             if let Some(sha) = self.holding(reference, &contents).await? {
-                return Ok(Some(Saved { reference: reference.clone(), sha, missing: contents.missing }));
+                return Ok(Some(contents.saved_at(reference, sha)));
             }
         }
         let sha = work.commit(&contents, spec).await?;
@@ -92,7 +100,7 @@ impl GitVcs {
             reference = format!("{again}{number}");
         }
         self.repo.set_ref(&reference, &sha, Some("")).await?;
-        Ok(Some(Saved { reference, sha, missing: contents.missing }))
+        Ok(Some(contents.saved_at(&reference, sha)))
     }
 
     /// The commit of a saved ref, if it holds the same.

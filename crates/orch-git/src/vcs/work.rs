@@ -32,15 +32,12 @@ impl GitVcs {
         let head = status.head.ok_or_else(|| VcsError::Missing { what: format!("a commit in {}", spec.worktree) })?;
         let taken = self.taken_in(&checkout, spec, &head).await?;
         let (commits, last_commit_at) = self.own_commits(&checkout, &spec.start, &head, &taken).await?;
-        Ok(Work {
-            branch: status.branch.and_then(|name| BranchName::parse(&name).ok()),
-            changed: self.changed_files(&checkout, &spec.start, &head, &taken).await?,
-            tree: self.tree_of(&head).await?,
-            head,
-            commits,
-            dirt,
-            last_commit_at,
-        })
+        let changed = self.changed_files(&checkout, &spec.start, &head, &taken).await?;
+        let tree = self.tree_of(&head).await?;
+        let mut work = Work::new(head, tree);
+        work.branch = status.branch.and_then(|name| BranchName::parse(&name).ok());
+        (work.commits, work.changed, work.dirt, work.last_commit_at) = (commits, changed, dirt, last_commit_at);
+        Ok(work)
     }
 
     /// The merges on the branch that brought work of others: orch's own, and an agent's of the base.
@@ -104,7 +101,7 @@ impl GitVcs {
             let sha = Sha::parse(fields.next().unwrap_or_default()).map_err(|_| output.error("log"))?;
             let at: i64 = fields.next().and_then(|at| at.parse().ok()).ok_or_else(|| output.error("log"))?;
             newest = newest.max(Some(Timestamp::from_millis(at.saturating_mul(1000))));
-            commits.push(Commit { sha, subject: fields.next().unwrap_or_default().to_owned() });
+            commits.push(Commit::new(sha, fields.next().unwrap_or_default()));
         }
         Ok((commits, newest))
     }

@@ -148,7 +148,8 @@ impl Checkpoint {
         let tasks = engine.state().project(&engine.config().layout, self.executor);
         let cursor = journal.cursor();
         let journal = Some((cursor.seq, cursor.offset));
-        let projection = Projection { tasks, socket: self.socket.clone(), journal };
+        let mut projection = Projection::default();
+        (projection.tasks, projection.socket, projection.journal) = (tasks, self.socket.clone(), journal);
         let text = self.manifest.render(&projection).into_bytes();
         if Some(&text) != self.text.as_ref() {
             if !replace_unchanged(&self.path, &text, 0o600, self.text.as_deref())? {

@@ -81,10 +81,7 @@ impl Act for Start {
             let sessions = Sessions::open().await?;
             let profile = match &self.agent {
                 Some(agent) => sessions.profile(agent)?,
-                None => AgentProfile {
-                    prompt: PromptVia::Paste,
-                    ..AgentProfile::of_command("command", self.command.clone())
-                },
+                None => typed_into(self.command.clone()),
             };
             let facts = SessionFacts {
                 name: self.name,
@@ -135,6 +132,13 @@ impl Act for Resume {
     }
 }
 
+/// A program that its prompt is typed into.
+fn typed_into(command: Vec<String>) -> AgentProfile {
+    let mut profile = AgentProfile::of_command("command", command);
+    profile.prompt = PromptVia::Paste;
+    profile
+}
+
 /// A session that goes on with another one.
 pub(super) struct Resumed {
     pub(super) id: LaunchId,
@@ -158,9 +162,7 @@ pub(super) async fn resume(
     }
     let profile = match &before.facts.agent {
         Some(agent) => sessions.profile(agent)?,
-        None => {
-            AgentProfile { prompt: PromptVia::Paste, ..AgentProfile::of_command("command", before.facts.argv.clone()) }
-        }
+        None => typed_into(before.facts.argv.clone()),
     };
     let by_id = profile.resume.iter().flatten().any(|part| part.contains("{session_id}"));
     let same = by_id && before.facts.conversation.is_some();

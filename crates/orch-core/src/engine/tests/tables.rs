@@ -1,6 +1,5 @@
 //! The status table and the heal table as documents.
 
-use crate::base::id::AttemptNo;
 use crate::base::time::{Millis, Timestamp};
 use crate::heal::{Case, DefaultPolicy, HealPolicy, Limits, Outage, Signal};
 use crate::plan::status::TRANSITIONS;
@@ -107,30 +106,8 @@ fn the_heal_table() {
     let mut table = String::new();
     for signal in Signal::ALL {
         for (history, change) in variants(*signal) {
-            let mut case = Case {
-                signal: *signal,
-                detail: "…".to_owned(),
-                attempt: AttemptNo(1),
-                failures: 1,
-                feedback_rounds: 0,
-                relaunches: 0,
-                local: false,
-                delays: 0,
-                same_prompt: 0,
-                answer: Some(keys(&[Key::Char('y'), Key::Enter])),
-                poke: keys(&[Key::Enter]),
-                silent: Millis(0),
-                pokes: 0,
-                line_input: false,
-                asked_to_commit: false,
-                committed: 0,
-                nested: Vec::new(),
-                foreign_dirt: Vec::new(),
-                reset_at: None,
-                provider: String::new(),
-                outage: None,
-                spread: 0,
-            };
+            let mut case = Case::new(*signal, "…");
+            case.answer = Some(keys(&[Key::Char('y'), Key::Enter]));
             change(&mut case);
             let decision = DefaultPolicy.decide(&case, &Limits::default(), Timestamp::from_millis(0));
             let remedy = serde_json::to_string(&decision.remedy).expect("serialisable");

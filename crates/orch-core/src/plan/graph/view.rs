@@ -9,6 +9,7 @@ use super::{EdgeKind, TaskGraph};
 /// A plan's graph, whole.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct GraphView {
     /// The tasks in manifest order.
     pub nodes: Vec<NodeView>,
@@ -26,6 +27,7 @@ pub struct GraphView {
 
 /// A task in the graph.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct NodeView {
     /// Its name.
     pub id: TaskId,
@@ -37,6 +39,7 @@ pub struct NodeView {
 
 /// An edge in the graph.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct EdgeView {
     /// The task that comes first.
     pub from: TaskId,
@@ -50,6 +53,7 @@ pub struct EdgeView {
 
 /// A gate: no task of `phase` before all of phase `after` reached it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct GateView {
     /// The phase that waits, from 0.
     pub phase: usize,

@@ -7,6 +7,7 @@ use crate::plan::spec::{Plan, PlanSettings, TaskSpec};
 
 /// The difference between two plans; fields by their names in the manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct PlanDiff {
     /// Tasks that only the new plan has, in its order.
     pub added: Vec<TaskId>,

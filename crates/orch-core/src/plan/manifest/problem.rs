@@ -15,6 +15,7 @@ const MAX_ERRORS: usize = 10_000;
 
 /// Something wrong with a manifest, at a place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Problem {
     /// Where in the document: `$.phases[0].tasks[2].files[1]`.
     pub path: String,
@@ -33,6 +34,7 @@ pub struct Problem {
 
 /// The rules that a manifest can break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum ProblemKind {
     /// Error: more than 256 MiB.
     TooLarge,

@@ -12,6 +12,7 @@ use crate::plan::status::Status;
 /// A task's state as the manifest shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
 pub struct ProjectedTask {
     /// Where it stands.
     pub status: Status,
@@ -63,6 +64,7 @@ impl Default for ProjectedTask {
 
 /// A task's state as it was written in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ImportedTask {
     /// Which task.
     pub id: TaskId,
@@ -73,6 +75,7 @@ pub struct ImportedTask {
 
 /// What [`Manifest::render`](super::Manifest::render) writes over the state fields.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Projection {
     /// The state of each task; the others keep what the document says.
     pub tasks: BTreeMap<TaskId, ProjectedTask>,

@@ -107,20 +107,10 @@ impl Bench {
         let first = Vec::from_iter(edit_input(&taken, state.plan.is_none()));
         let mut bot = AgentProfile::of_command("bot", vec!["bot".to_owned()]);
         bot.prompt = self.via;
-        let config = Config {
-            layout: self.workdir.layout(),
-            identity: "bench".to_owned(),
-            base: BranchName::parse("main").expect("a branch"),
-            agents: BTreeMap::from([("bot".to_owned(), bot)]),
-            limits: self.limits.clone(),
-            executor: ExecutorKind::Pty,
-            goal: self.goal,
-            auto_merge: self.goal == Status::Merged,
-            max_parallel: None,
-            notify: false,
-            version: "test".to_owned(),
-            pid: 1,
-        };
+        let base = BranchName::parse("main").expect("a branch");
+        let mut config = Config::new("bench", self.workdir.layout(), base);
+        (config.limits, config.goal, config.auto_merge) = (self.limits.clone(), self.goal, self.goal == Status::Merged);
+        config.agents.insert("bot".to_owned(), bot);
         let engine = Orchestrator::new(state, config, Arc::new(DefaultPolicy)).expect("no cycle");
         let surroundings = Surroundings {
             ports: self.ports.clone(),
