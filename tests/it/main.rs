@@ -19,6 +19,7 @@ mod publishing;
 mod read_verbs;
 mod saved;
 mod sessions;
+mod stacks;
 mod steering;
 mod terminal;
 mod tick;

@@ -86,6 +86,8 @@ pub struct Config {
     pub auto_merge: bool,
     /// How many tasks hold a slot at once, where it is not the manifest that says so.
     pub max_parallel: Option<u32>,
+    /// Names of variables that every agent and every verify command gets beside the usual ones.
+    pub env_pass: Vec<String>,
     /// Whether people are told of events.
     pub notify: bool,
     /// The version of orch, for the journal.
@@ -109,6 +111,7 @@ impl Config {
             goal: Status::PrOpen,
             auto_merge: false,
             max_parallel: None,
+            env_pass: Vec::new(),
             notify: false,
             version: String::new(),
             pid: 0,
@@ -287,6 +290,7 @@ impl Orchestrator {
             goal: self.config.goal,
             auto_merge: self.config.auto_merge,
             max_parallel: self.max_parallel(),
+            env_pass: self.config.env_pass.clone(),
         }
     }
 

@@ -205,6 +205,10 @@ impl State {
                 session.rebase(awake);
             }
         }
+        if self.driver.as_ref().is_some_and(|before| before.env_pass != driver.env_pass) {
+            // What a command said in another environment says nothing of this one.
+            self.verified_trees.clear();
+        }
         self.driver = Some(driver.clone());
     }
 

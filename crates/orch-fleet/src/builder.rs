@@ -182,6 +182,7 @@ impl FleetBuilder {
         let mut config = Config::new(identity, self.workdir.layout(), base);
         (config.agents, config.executor, config.limits) = (agents, executor, settings.limits.clone());
         (config.goal, config.auto_merge, config.max_parallel) = (goal, auto_merge, self.max_parallel);
+        config.env_pass.clone_from(&settings.env_pass);
         config.notify = !settings.notify_command.is_empty();
         (config.version, config.pid) = (env!("CARGO_PKG_VERSION").to_owned(), std::process::id());
         config

@@ -12,7 +12,7 @@ use crate::journal::record::{Evidence, Record, StatusRecord, Verdict};
 use crate::plan::spec::{Plan, TaskSpec};
 use crate::plan::status::Status;
 use crate::ports::{
-    Checks, MergeMethod, MergeSpec, MergeState, Pull, PullChange, PullState, Review, SyncSource, SyncSpec,
+    Checks, Failure, MergeMethod, MergeSpec, MergeState, Pull, PullChange, PullState, Review, SyncSource, SyncSpec,
 };
 use crate::state::{BRANCH_GONE, TaskState};
 
@@ -204,11 +204,13 @@ impl Orchestrator {
     }
 
     /// Pull requests were looked at, all in one.
-    pub(super) fn on_pulls(&mut self, pass: &mut Pass<'_>, all: Vec<(TaskId, Result<Box<SeenPull>, String>)>) {
+    pub(super) fn on_pulls(&mut self, pass: &mut Pass<'_>, all: Vec<(TaskId, Result<Box<SeenPull>, Failure>)>) {
         let answered = all.iter().any(|(_, seen)| seen.is_ok());
-        self.pulls.note_forge(answered, self.config.limits.pull_interval, pass.now);
+        let retry_at = all.iter().filter_map(|(_, seen)| seen.as_ref().err()?.retry_at).max();
+        let told = retry_at.map(|at| at.since(pass.now.wall)).unwrap_or_default();
+        self.pulls.note_forge(answered, told, self.config.limits.pull_interval, pass.now);
         for (task, seen) in all {
-            self.on_pull(pass, &task, seen.map(|seen| *seen));
+            self.on_pull(pass, &task, seen.map(|seen| *seen).map_err(|failure| failure.message));
         }
     }
 

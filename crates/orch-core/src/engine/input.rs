@@ -70,7 +70,7 @@ pub enum Seen {
         work: Result<Box<Work>, Failure>,
     },
     /// Tasks' pull requests and the branches around them, or why they could not be looked at.
-    Pulls(Vec<(TaskId, Result<Box<SeenPull>, String>)>),
+    Pulls(Vec<(TaskId, Result<Box<SeenPull>, Failure>)>),
     /// The plan as the manifest has it now, with the states that it gives to tasks (used only when
     /// there is no journal).
     Plan {

@@ -165,7 +165,7 @@ impl Ports {
     }
 
     /// One question to the forge and one fetch, for however many.
-    async fn pulls(&self, base: &BranchName, plans: &[PullLook]) -> Vec<(TaskId, Result<Box<SeenPull>, String>)> {
+    async fn pulls(&self, base: &BranchName, plans: &[PullLook]) -> Vec<(TaskId, Result<Box<SeenPull>, Failure>)> {
         let (mut found, base_tip) = match self.forge_and_base(base, plans).await {
             Ok(seen) => seen,
             Err(why) => return plans.iter().map(|plan| (plan.task.clone(), Err(why.clone()))).collect(),
@@ -173,7 +173,7 @@ impl Ports {
         let mut all = Vec::new();
         for plan in plans {
             let seen = self.beside(plan, found.remove(&plan.head), &base_tip).await;
-            all.push((plan.task.clone(), seen.map(Box::new).map_err(|e| e.to_string())));
+            all.push((plan.task.clone(), seen.map(Box::new).map_err(Failure::from)));
         }
         all
     }
@@ -182,11 +182,11 @@ impl Ports {
         &self,
         base: &BranchName,
         plans: &[PullLook],
-    ) -> Result<(BTreeMap<BranchName, Pull>, Sha), String> {
+    ) -> Result<(BTreeMap<BranchName, Pull>, Sha), Failure> {
         let heads: Vec<BranchName> = plans.iter().map(|plan| plan.head.clone()).collect();
         // First the forge: what it merged must be in the base that is looked at after it.
-        let found = self.forge.find(&heads).await.map_err(|e| e.to_string())?;
-        let base_tip = self.vcs.base_tip(base).await.map_err(|e| e.to_string())?;
+        let found = self.forge.find(&heads).await?;
+        let base_tip = self.vcs.base_tip(base).await?;
         Ok((found.into_iter().map(|pull| (pull.head.clone(), pull.bounded())).collect(), base_tip))
     }
 

@@ -11,6 +11,8 @@ use crate::ports::{Checks, MergeState, PullState, Review};
 const FRESH: Millis = Millis(2000);
 /// The longest time without a look at a forge that does not answer.
 const SILENCE: Millis = Millis::from_mins(10);
+/// The longest time that a forge is believed to want to be left alone: windows of requests are an hour.
+const TOLD: Millis = Millis::from_mins(60);
 
 /// Every pull request that was looked at.
 #[derive(Debug, Default)]
@@ -122,15 +124,16 @@ impl Pulls {
         soon
     }
 
-    /// Notes whether the forge answered at all; while it does not, it is asked ever more rarely, once for all.
-    pub(super) fn note_forge(&mut self, answered: bool, interval: Millis, now: &Now) {
+    /// Notes whether the forge answered at all; while it does not, it is asked ever more rarely, once for all, and
+    /// not before the time that it told.
+    pub(super) fn note_forge(&mut self, answered: bool, told: Millis, interval: Millis, now: &Now) {
         if answered {
             (self.silences, self.silent_until) = (0, AwakeMs(0));
             return;
         }
         let rest = Millis(interval.0.saturating_mul(1 << self.silences.min(10)).min(SILENCE.0.max(interval.0)));
         self.silences += 1;
-        self.silent_until = now.awake + rest;
+        self.silent_until = now.awake + rest.max(told.min(TOLD));
     }
 
     /// A look at a pull request begins.

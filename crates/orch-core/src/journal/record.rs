@@ -132,6 +132,9 @@ pub struct DriverRecord {
     pub auto_merge: bool,
     /// How many tasks hold a slot at once.
     pub max_parallel: u32,
+    /// Names of variables that every verify command gets beside the usual ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env_pass: Vec<String>,
 }
 
 fn first_format() -> u32 {

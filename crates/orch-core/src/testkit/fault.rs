@@ -68,6 +68,9 @@ pub enum Failure {
     Unreachable,
     /// Nothing is done; something is in the way for the moment.
     Busy,
+    /// Nothing is done; a forge wants to be left alone for twenty minutes. Of other ports like
+    /// [`Failure::Unreachable`].
+    Limited,
     /// Nothing is done; the port's "can never work" error comes back.
     Refused,
     /// Everything is done, then the same error as for [`Failure::Unreachable`] comes back.
@@ -116,11 +119,16 @@ pub(super) trait PortError {
     fn unreachable(operation: Operation) -> Self;
     fn refused(operation: Operation) -> Self;
     fn busy(operation: Operation) -> Self;
+    fn limited(operation: Operation, retry_at: Timestamp) -> Self;
 }
 
 const INJECTED: &str = "a fault on order";
 
 impl PortError for ExecutorError {
+    fn limited(operation: Operation, _: Timestamp) -> Self {
+        Self::unreachable(operation)
+    }
+
     fn busy(operation: Operation) -> Self {
         Self::unreachable(operation)
     }
@@ -135,6 +143,10 @@ impl PortError for ExecutorError {
 }
 
 impl PortError for VcsError {
+    fn limited(operation: Operation, _: Timestamp) -> Self {
+        Self::unreachable(operation)
+    }
+
     fn busy(_: Operation) -> Self {
         Self::Busy { why: INJECTED.to_owned() }
     }
@@ -149,6 +161,10 @@ impl PortError for VcsError {
 }
 
 impl PortError for ForgeError {
+    fn limited(_: Operation, retry_at: Timestamp) -> Self {
+        Self::Limited { why: INJECTED.to_owned(), retry_at }
+    }
+
     fn busy(_: Operation) -> Self {
         Self::Busy { why: INJECTED.to_owned() }
     }

@@ -108,17 +108,17 @@ impl Scenario {
             goal: Status::Merged,
             auto_merge: true,
             max_parallel: None,
+            env_pass: Vec::new(),
             notify: false,
             version: "scenario".to_owned(),
             pid: 1,
         };
-        let policy = Arc::new(DefaultPolicy);
         Self {
             world,
             plan,
             states: Vec::new(),
             config,
-            policy,
+            policy: Arc::new(DefaultPolicy),
             horizon: Millis::from_mins(24 * 60),
             events: Vec::new(),
             crashes: Box::new(|| None),

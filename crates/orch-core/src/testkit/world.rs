@@ -17,6 +17,9 @@ use crate::base::time::{AwakeMs, Millis, Now, Timestamp};
 use crate::engine::LaunchDraft;
 use crate::ports::{ExecutorEvent, LaunchSpec};
 
+/// How long a forge that wants to be left alone does.
+const LEFT_ALONE: Millis = Millis::from_mins(20);
+
 /// A simulated machine, repository and forge; clones are handles to the same one.
 ///
 /// # Examples
@@ -244,6 +247,7 @@ impl World {
         match failure {
             Some(Failure::Unreachable) => Err(E::unreachable(operation)),
             Some(Failure::Busy) => Err(E::busy(operation)),
+            Some(Failure::Limited) => Err(E::limited(operation, at + LEFT_ALONE)),
             Some(Failure::Refused) => Err(E::refused(operation)),
             Some(Failure::Panics) => panic!("the mock panics in {operation:?}, as it was told to"),
             Some(Failure::AnswerLost) => act(&mut state, None).and(Err(E::unreachable(operation))),

@@ -134,7 +134,8 @@ impl LookJob {
             Self::Head(task, _) => vec![Seen::Head { task, head: Err(why.to_owned()) }],
             Self::Work(task, _) => vec![Seen::Work { task, work: Err(Failure::new(FailureKind::Refused, why)) }],
             Self::Pulls { pulls, .. } => {
-                vec![Seen::Pulls(pulls.into_iter().map(|look| (look.task, Err(why.to_owned()))).collect())]
+                let failed = || Err(Failure::new(FailureKind::Unavailable, why));
+                vec![Seen::Pulls(pulls.into_iter().map(|look| (look.task, failed())).collect())]
             }
         };
         seen.into_iter().map(Input::Seen).collect()

@@ -4,12 +4,15 @@ use super::cast::{
     branch, check, diligent, good, id, is_verify, many, mins, plan, play, pull, secs, task, task_of, verified,
 };
 use super::{Case, cases};
+use crate::base::id::Seq;
 use crate::base::time::Millis;
+use crate::heal::Signal;
 use crate::journal::effect::{Effect, Purpose};
-use crate::journal::record::Record;
+use crate::journal::record::{DriverRecord, Entry, Record};
 use crate::plan::spec::Plan;
 use crate::plan::status::Status;
 use crate::ports::{CheckState, LaunchSpec, MergeMethod};
+use crate::state::State;
 use crate::testkit::{Operation, Scenario, Script, Story};
 
 pub(super) const CASES: &[Case] = cases![
@@ -129,6 +132,52 @@ fn a_forge_that_does_not_answer_is_asked_ever_more_rarely() {
     let finds = story.world.calls().into_iter().filter(|call| call.operation == Operation::Find && call.at >= later);
     let count = finds.count();
     assert!(count <= 15, "{count} looks at a silent forge in 90 minutes");
+}
+
+#[test]
+fn a_forge_is_not_asked_before_the_time_that_it_told() {
+    let scenario = play(many(10), |_| good()).merged_by_hand().horizon(mins(90));
+    let scenario = scenario.at(mins(30), |world| world.fail(Operation::Find, 1, crate::testkit::Failure::Limited));
+    let story = scenario.run().expect("no cycle");
+    let later = story.journal[0].timestamp + mins(30);
+    let finds: Vec<_> =
+        story.world.calls().into_iter().filter(|call| call.operation == Operation::Find && call.at >= later).collect();
+    assert!(finds[1].at.since(finds[0].at) >= mins(20), "{:?}", &finds[..2]);
+    assert!(finds[2].at.since(finds[1].at) <= secs(30), "it answers again: {:?}", &finds[..3]);
+}
+
+#[test]
+fn a_verdict_says_of_which_tree_and_by_which_command_it_is() {
+    let story = standing_chain(2, MergeMethod::Squash).run().expect("no cycle");
+    let verdicts = story.journal.iter().filter_map(|entry| match &entry.record {
+        Record::Verdict(verdict) if verdict.case.signal == Signal::Verified => Some(verdict),
+        _ => None,
+    });
+    let told: Vec<_> = verdicts
+        .map(|verdict| (verdict.rule.as_str(), verdict.evidence.tree.clone(), verdict.evidence.command.clone()))
+        .collect();
+    let rules: Vec<&str> = told.iter().map(|(rule, ..)| *rule).collect();
+    assert_eq!(rules, ["verify-passed", "verify-passed", "verified-before"], "{story}");
+    assert_eq!((&told[1].1, &told[1].2), (&told[2].1, &told[2].2), "the second, squashed under, holds the same");
+    assert_eq!(told[2].2.as_deref(), Some(&["check".to_owned()][..]));
+}
+
+#[test]
+fn what_was_verified_in_another_environment_is_verified_again() {
+    let story = short_chain().run().expect("no cycle");
+    let mut state = story.state.clone();
+    let tree = state.verified_trees.keys().next().expect("one at least").clone();
+    let command = state.verified_trees[&tree].first().expect("one at least").clone();
+    let mut driver = state.driver.clone().expect("it began");
+    let again = |state: &mut State, driver: &DriverRecord| {
+        let last = story.journal.last().expect("it began");
+        let record = Record::Driver(driver.clone());
+        state.apply(&Entry { seq: Seq(state.seq + 1), task: None, record, ..last.clone() });
+        state.has_verified(&tree, &command)
+    };
+    assert!(again(&mut state, &driver));
+    driver.env_pass = vec!["JAVA_OPTS".to_owned()];
+    assert!(!again(&mut state, &driver));
 }
 
 fn short_chain() -> Scenario {

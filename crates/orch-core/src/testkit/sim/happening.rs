@@ -53,6 +53,7 @@ impl Happening {
             Self::Fails(_, _, Failure::Stale) => "stale",
             Self::Fails(_, _, Failure::Panics) => "panics",
             Self::Fails(_, _, Failure::Busy) => "busy",
+            Self::Fails(_, _, Failure::Limited) => "limited",
             Self::ExecutorDies => "executor dies",
             Self::AgentIsKilled(_) => "agent killed",
             Self::MachineReboots => "reboot",

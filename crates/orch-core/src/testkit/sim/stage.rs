@@ -186,6 +186,7 @@ impl<'t> Stage<'t> {
             goal: rules.goal,
             auto_merge: rules.auto_merge,
             max_parallel: (self.planted == Some(Law::Parallel)).then_some(rules.max_parallel + 1),
+            env_pass: Vec::new(),
             notify: rules.notify,
             version: "sim".to_owned(),
             pid: 1,
