@@ -5,6 +5,9 @@
 //! journal. The crate has no file, process, thread, clock or randomness in it, so the same inputs at the same
 //! times give the same steps on any machine.
 //!
+//! Who wants the fleet that `orch run` drives, on a real repository and real terminals, with a policy or a backend
+//! replaced, takes the crate `orch-fleet` (`examples/fleet.rs`). This crate is for those who bring a world of their own.
+//!
 //! # From nothing to a fleet
 //!
 //! 1. [`Manifest::parse`] reads a plan, or says everything that is wrong with it. [`Manifest::plan`] is what
@@ -22,7 +25,8 @@
 //!    [`Orchestrator::outlook`] whether there is still something to do.
 //!
 //! `examples/drive_by_hand.rs` is this loop in thirty lines, `examples/heal_policy.rs` a policy of one's own,
-//! `examples/custom_executor.rs` an executor of one's own.
+//! `examples/simulate.rs` the same put to the test by stories from seeds, `examples/custom_executor.rs` an executor of
+//! one's own.
 //!
 //! # Where things are
 //!
@@ -50,7 +54,7 @@
 //!   refused, never skipped.
 //! - A manifest that was valid stays valid; unknown fields survive.
 //! - What may grow (records, effects, signals, remedies, inputs, the ports' data and the views) is `#[non_exhaustive]`:
-//!   made by its `new`, matched with a `_`. A policy that meets a signal it does not know asks [`DefaultPolicy`].
+//!   matched with a `_`; what you make of it has a `new` and fields to set. A policy that meets a signal it does not know asks [`DefaultPolicy`].
 //!   [`heal::Limits`] is made by `Limits { …, ..Limits::default() }`.
 //! - The eight names of [`Status`](plan::Status) and the moves in [`TRANSITIONS`](plan::TRANSITIONS) are the only ones.
 
