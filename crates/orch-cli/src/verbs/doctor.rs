@@ -16,9 +16,6 @@ use crate::output::Paint;
 use crate::reading::read_file;
 use crate::shell::{Shell, block_on, cwd, settings};
 
-/// Whom commits are by where the user has configured no identity.
-const IDENTITY: (&str, &str) = ("orch", "orch@localhost");
-
 /// Check the machine, the settings and the workdir; says what to do about what is not right
 #[derive(Debug, clap::Args)]
 pub(crate) struct Doctor {}
@@ -145,7 +142,7 @@ async fn identity_of(repo: &Utf8Path) -> Result<Identity, Failure> {
         repo: repo.to_owned(),
         remote: Remote::Itself,
         effects_lock: None,
-        identity_default: (IDENTITY.0.to_owned(), IDENTITY.1.to_owned()),
+        identity_default: orch_fleet::IDENTITY.map(str::to_owned).into(),
         baseline: scratch.join("baseline.json"),
         new_baseline: true,
         hooks: false,
