@@ -15,7 +15,6 @@ use tokio::sync::Mutex;
 
 use crate::git::{Git, Repo};
 use crate::vcs::GitVcs;
-use gauge::Fit;
 use records::Records;
 
 /// Where a [`LocalForge`] keeps its records and what it merges into.
@@ -41,8 +40,8 @@ pub struct LocalForge {
     /// The origin's git directory, which all its worktrees share.
     common: Utf8PathBuf,
     pulls: Utf8PathBuf,
-    /// Held for a whole operation; the map remembers how two commits merge.
-    state: Mutex<BTreeMap<(Sha, Sha), Fit>>,
+    /// Held for a whole operation; the map remembers whether two commits merge.
+    state: Mutex<BTreeMap<(Sha, Sha), bool>>,
 }
 
 impl LocalForge {

@@ -9,17 +9,6 @@ use super::records::Record;
 use super::{LocalForge, from_git};
 use crate::merge::Merged;
 
-/// How a head merges into a base.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fit {
-    /// It conflicts.
-    Conflict,
-    /// It changes the base.
-    Clean,
-    /// The base has all of its changes.
-    Nothing,
-}
-
 impl LocalForge {
     /// Looks an open pull request up in the origin: it is merged if its base contains the commit of a merge under
     /// way, or its head (somebody merged by hand). The flag says that the record changed.
@@ -69,24 +58,16 @@ impl LocalForge {
     pub(super) async fn view(
         &self,
         record: &Record,
-        merges: &mut BTreeMap<(Sha, Sha), Fit>,
+        merges: &mut BTreeMap<(Sha, Sha), bool>,
     ) -> Result<Pull, ForgeError> {
         let is_open = record.state == PullState::Open;
         let head_sha = if is_open { self.branch_tip(&record.head).await? } else { record.head_sha.clone() };
         let mut merge_state = MergeState::Unknown;
         if is_open {
             merge_state = match (&head_sha, self.branch_tip(&record.base).await?) {
-                (Some(head), Some(base)) => match self.fit(head, base, merges).await? {
-                    Fit::Conflict => MergeState::Dirty,
-                    _ if record.draft => MergeState::Blocked("it is a draft".to_owned()),
-                    Fit::Nothing => MergeState::Blocked(format!(
-                        "{base} has all of its changes and none of its commits, as if they were squashed or rebased by \
-                         hand; a merge of {head} into {base} would say so",
-                        base = record.base,
-                        head = record.head,
-                    )),
-                    Fit::Clean => MergeState::Clean,
-                },
+                (Some(head), Some(base)) if !self.merges(head, base.clone(), merges).await? => MergeState::Dirty,
+                (Some(_), Some(_)) if record.draft => MergeState::Blocked("it is a draft".to_owned()),
+                (Some(_), Some(_)) => MergeState::Clean,
                 (None, _) => MergeState::Blocked(format!("there is no branch {}", record.head)),
                 (_, None) => MergeState::Blocked(format!("there is no branch {}", record.base)),
             };
@@ -98,17 +79,15 @@ impl LocalForge {
         Ok(pull)
     }
 
-    async fn fit(&self, head: &Sha, base: Sha, known: &mut BTreeMap<(Sha, Sha), Fit>) -> Result<Fit, ForgeError> {
+    async fn merges(&self, head: &Sha, base: Sha, known: &mut BTreeMap<(Sha, Sha), bool>) -> Result<bool, ForgeError> {
         let key = (head.clone(), base);
         if let Some(answer) = known.get(&key) {
             return Ok(*answer);
         }
         let answer = match self.origin.merge_trees(None, &key.1, head).await {
-            Ok(Merged::Clean(tree)) if tree == self.origin.tree_of(&key.1).await.map_err(from_git)? => Fit::Nothing,
-            Ok(Merged::Clean(_)) => Fit::Clean,
-            Ok(Merged::Conflict(_)) => Fit::Conflict,
+            Ok(merged) => matches!(merged, Merged::Clean(_)),
             // Whoever tries to take the base in is told why.
-            Err(VcsError::Git { stderr, .. }) if stderr.contains("unrelated histories") => Fit::Conflict,
+            Err(VcsError::Git { stderr, .. }) if stderr.contains("unrelated histories") => false,
             Err(error) => return Err(from_git(error)),
         };
         // Pairs of tips that are gone are never asked for again.

@@ -193,13 +193,12 @@ impl State {
                 pull.merge_sha = Some(base.clone());
             } else {
                 let graph = &self.repo.graph;
-                let ours = graph.tree(base);
-                let merged = merge_trees(&graph.common(base, head), &ours, &graph.tree(head));
-                pull.merge_state = match merged {
-                    Err(_) if !graph.contains(base, head) => MergeState::Dirty,
-                    _ if pull.draft => MergeState::Blocked("it is a draft".to_owned()),
-                    Ok(tree) if tree == ours => MergeState::Blocked(format!("{} has all its changes", pull.base)),
-                    _ => MergeState::Clean,
+                let conflicts = !graph.contains(base, head)
+                    && merge_trees(&graph.common(base, head), &graph.tree(base), &graph.tree(head)).is_err();
+                pull.merge_state = match conflicts {
+                    true => MergeState::Dirty,
+                    false if pull.draft => MergeState::Blocked("it is a draft".to_owned()),
+                    false => MergeState::Clean,
                 };
             }
         }
