@@ -23,7 +23,7 @@ pub use conversation::{Conversation, Typing};
 pub(crate) use delivery::Wanted;
 pub use delivery::{Delivery, DeliveryStep};
 pub use healing::{Healing, Plea, RemedyTaken, Setback};
-pub(crate) use outage::{REMOTE, agent, provider_of};
+pub(crate) use outage::{PULLS, REMOTE, SESSIONS, agent, provider_of};
 pub use projection::{EditRefusal, TakenEdit};
 pub(crate) use session::Treatment;
 pub use session::{Ending, Session};
@@ -169,6 +169,10 @@ impl State {
                 if let Some(of) = entry.task.as_ref().zip(down) {
                     self.note_outage(of, *signal, &decision.remedy, entry.timestamp);
                 }
+            }
+            Record::SeenAgain { what } => {
+                self.outages.remove(what);
+                self.tasks.values_mut().for_each(|task| task.see_again(what));
             }
             Record::Pull { pull } => self.with(entry, |task| task.see_pull(pull, entry.timestamp)),
             Record::Progress(marks) => {

@@ -14,7 +14,7 @@ use crate::plan::status::Status;
 use crate::ports::{
     Checks, Failure, MergeMethod, MergeSpec, MergeState, Pull, PullChange, PullState, Review, SyncSource, SyncSpec,
 };
-use crate::state::{BRANCH_GONE, TaskState};
+use crate::state::{BRANCH_GONE, PULLS, TaskState};
 
 /// Looks at a merge that the base does not show before a person is needed.
 const DOUBTS: u32 = 3;
@@ -206,17 +206,40 @@ impl Orchestrator {
     /// Pull requests were looked at, all in one.
     pub(super) fn on_pulls(&mut self, pass: &mut Pass<'_>, all: Vec<(TaskId, Result<Box<SeenPull>, Failure>)>) {
         let answered = all.iter().any(|(_, seen)| seen.is_ok());
+        self.judge_sight(pass, &all, answered);
         let retry_at = all.iter().filter_map(|(_, seen)| seen.as_ref().err()?.retry_at).max();
         let told = retry_at.map(|at| at.since(pass.now.wall)).unwrap_or_default();
         self.pulls.note_forge(answered, told, self.config.limits.pull_interval, pass.now);
         for (task, seen) in all {
-            self.on_pull(pass, &task, seen.map(|seen| *seen).map_err(|failure| failure.message));
+            self.on_pull(pass, &task, seen.ok().map(|seen| *seen));
+        }
+    }
+
+    /// What it means that pull requests could be looked at, or not.
+    fn judge_sight(&mut self, pass: &mut Pass<'_>, all: &[(TaskId, Result<Box<SeenPull>, Failure>)], answered: bool) {
+        let seen: Vec<TaskId> = all.iter().filter(|(_, seen)| seen.is_ok()).map(|(id, _)| id.clone()).collect();
+        if answered {
+            self.on_seen_again(pass, PULLS, &seen);
+        }
+        let follows = |id: &TaskId| {
+            let task = self.state.tasks.get(id).filter(|task| task.session.is_none() && task.todo.is_none());
+            task.is_some_and(|task| matches!(task.status, Status::Complete | Status::PrOpen))
+        };
+        let failed = all.iter().filter_map(|(id, seen)| Some((id, seen.as_ref().err()?)));
+        let failed: Vec<(TaskId, Failure)> =
+            failed.filter(|(id, _)| follows(id)).map(|(id, why)| (id.clone(), why.clone())).collect();
+        match failed.first().map(|(_, why)| why.clone()).filter(|_| !answered) {
+            Some(why) => {
+                let tasks = failed.into_iter().map(|(id, _)| id).collect();
+                self.on_unseen(pass, PULLS, tasks, true, &why);
+            }
+            None => failed.into_iter().for_each(|(id, why)| self.on_unseen(pass, PULLS, vec![id], false, &why)),
         }
     }
 
     /// A pull request was looked at.
-    fn on_pull(&mut self, pass: &mut Pass<'_>, id: &TaskId, seen: Result<SeenPull, String>) {
-        let pull = seen.as_ref().ok().and_then(|seen| seen.pull.clone());
+    fn on_pull(&mut self, pass: &mut Pass<'_>, id: &TaskId, seen: Option<SeenPull>) {
+        let pull = seen.as_ref().and_then(|seen| seen.pull.clone());
         self.judge_pull_seen(pass, id, seen);
         if let Some(pull) = pull {
             self.note_pull(pass, id, pull);
@@ -233,15 +256,14 @@ impl Orchestrator {
         }
     }
 
-    fn judge_pull_seen(&mut self, pass: &mut Pass<'_>, id: &TaskId, seen: Result<SeenPull, String>) {
+    fn judge_pull_seen(&mut self, pass: &mut Pass<'_>, id: &TaskId, seen: Option<SeenPull>) {
         self.looks.answered(&Look::Pull(id.clone()));
         let Some((_, _, task)) = self.spec(id) else { return };
-        // A forge that cannot be reached is asked again at the next interval.
         let task = task.clone();
-        self.pulls.note(id, seen.as_ref().ok().cloned(), pass.now);
+        self.pulls.note(id, seen.clone(), pass.now);
         self.pulls.merges_due = true;
         pass.dirty.insert(id.clone());
-        let Ok(seen) = seen else { return };
+        let Some(seen) = seen else { return };
         if !self.pulls.is_current(id) {
             // Something was merged while it was looked at.
             return self.pulls.forget(id);

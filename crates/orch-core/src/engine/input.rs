@@ -46,7 +46,7 @@ pub enum Seen {
     /// All sessions, as the executor lists them.
     Sessions(Vec<SeenSession>),
     /// The executor could not say which sessions there are.
-    NotListed(String),
+    NotListed(Failure),
     /// A session may have ended, or the executor died: the list says.
     Stirred,
     /// A session's screen could not be looked at.

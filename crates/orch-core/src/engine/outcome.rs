@@ -15,7 +15,11 @@ impl Orchestrator {
     pub(super) fn on_done(&mut self, pass: &mut Pass<'_>, id: EffectId, outcome: Outcome) {
         let Some(open) = self.state.open.get(&id).cloned() else { return };
         let well = !matches!(outcome, Outcome::Failed(_) | Outcome::Unknown);
+        let nothing = matches!(&outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Missing);
         self.record(pass, open.task.clone(), Record::Done { effect: id, outcome });
+        if let (None, Effect::Save { task, .. }) = (&open.task, &open.effect) {
+            return self.on_stray_saved(pass, task, well || nothing);
+        }
         self.after(pass, open.task.as_ref(), id, &open.effect, well);
     }
 

@@ -135,7 +135,7 @@ impl Ports {
     async fn sessions(&self) -> Seen {
         let list = match self.executor.list().await {
             Ok(list) => list,
-            Err(e) => return Seen::NotListed(e.to_string()),
+            Err(e) => return Seen::NotListed(e.into()),
         };
         let ended: Vec<LaunchId> = list.iter().filter(|info| exit_of(info).is_some()).map(|info| info.launch).collect();
         let screens = if ended.is_empty() { Vec::new() } else { self.executor.look(&ended).await.unwrap_or_default() };

@@ -1,5 +1,7 @@
 //! Publishing verified work, clearing up after the merge, and telling people.
 
+use std::collections::BTreeSet;
+
 use super::advance::Next;
 use super::dispatch::fingerprint;
 use super::{Orchestrator, Pass};
@@ -136,13 +138,14 @@ impl Orchestrator {
         let Some(plan) = &self.state.plan else { return Vec::new() };
         let touched = pass.records.iter().filter_map(|entry| entry.task.as_ref());
         let mut news: Vec<Notice> = Vec::new();
-        for task in touched.collect::<std::collections::BTreeSet<&TaskId>>() {
+        for task in touched.collect::<BTreeSet<&TaskId>>() {
             let Some((_, spec, state)) = self.spec(task) else { continue };
             if state.needs_human {
                 let text = state.reason.clone().unwrap_or_default();
                 let title =
                     format!("{}: {task} needs a person (attempt {})", plan.settings.project, state.attempt.number);
-                let occasion = Some(format!("{task} needs a person: {}", state.healing.calls));
+                let alone = || format!("{task} needs a person: {}", state.healing.calls);
+                let occasion = Some(state.healing.shared_call.clone().unwrap_or_else(alone));
                 news.push(Notice { event: NoticeKind::Escalation, title, text, occasion });
             }
             let done = self.queues.short_of_gate(spec.phase).next().is_none();
@@ -164,7 +167,11 @@ impl Orchestrator {
                 Some(format!("{}: {}", self.config.goal, fingerprint(tasks.chain(["skipped"]).chain(skipped))));
             news.push(Notice { event: NoticeKind::Finished, title, text, occasion });
         }
-        news.retain(|notice| !self.state.notices.contains(notice.occasion()));
+        let mut told = BTreeSet::new();
+        news.retain(|notice| {
+            let occasion = notice.occasion().to_owned();
+            !self.state.notices.contains(&occasion) && told.insert(occasion)
+        });
         news
     }
 }

@@ -8,13 +8,13 @@ use crate::base::id::{BranchName, LaunchId, Sha, TaskId};
 use crate::base::text::clean;
 use crate::engine::input::{Seen, SeenSession};
 use crate::heal::{Case, Signal};
-use crate::journal::effect::{Effect, Look, Purpose};
+use crate::journal::effect::{Look, Purpose};
 use crate::journal::record::{Evidence, ImportedState, Record, Todo, Verdict};
 use crate::plan::change::PlanChange;
 use crate::plan::graph::TaskGraph;
 use crate::plan::spec::{Plan, PushMode};
-use crate::ports::{Dirt, EndMode, ExitStatus, Failure, FailureKind, Head, Work};
-use crate::state::{TaskState, WRONG_BRANCH, agent};
+use crate::ports::{Dirt, ExitStatus, Failure, FailureKind, Head, Work};
+use crate::state::{SESSIONS, TaskState, WRONG_BRANCH, agent};
 
 /// How many lines of output a verdict keeps of what ended well.
 const TAIL: usize = 20;
@@ -40,8 +40,12 @@ impl Orchestrator {
                 self.sessions.note_no_screen(launch, pass.now);
             }
             Seen::Stirred => self.ask_sessions(pass),
-            // The next heartbeat asks again.
-            Seen::NotListed(_) => self.looks.answered(&Look::Sessions),
+            Seen::NotListed(failure) => {
+                // The next heartbeat asks again.
+                self.looks.answered(&Look::Sessions);
+                let tasks = self.queues.sessions().filter(|id| self.live(id).is_some()).cloned().collect();
+                self.on_unseen(pass, SESSIONS, tasks, true, &failure);
+            }
             Seen::Head { task, head } => self.on_head(pass, &task, head),
             Seen::Work { task, work } => self.on_work(pass, &task, work.map(|work| *work)),
             Seen::Pulls(all) => self.on_pulls(pass, all),
@@ -95,6 +99,8 @@ impl Orchestrator {
     /// The executor's whole list: exits, adoption, sessions that are gone, sessions that nobody knows.
     fn on_sessions(&mut self, pass: &mut Pass<'_>, sessions: Vec<SeenSession>) {
         self.looks.answered(&Look::Sessions);
+        let tasks: Vec<TaskId> = self.queues.sessions().cloned().collect();
+        self.on_seen_again(pass, SESSIONS, &tasks);
         let listed: BTreeSet<LaunchId> = sessions.iter().map(|session| session.launch).collect();
         let first = !std::mem::replace(&mut self.sessions.met, true);
         self.sessions.listed = true;
@@ -110,11 +116,7 @@ impl Orchestrator {
                     pass.dirty.insert(task.clone());
                     self.watch(pass, &task);
                 }
-                None if first => {
-                    let process = session.launched.process;
-                    let effect = Effect::End { launch: session.launch, process, mode: EndMode::Kill };
-                    self.record(pass, None, Record::Effect { effect });
-                }
+                None if first => self.end_stray(pass, session),
                 None => {}
             }
         }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::looks::Looks;
 use crate::agents::monitor::Observed;
-use crate::base::id::{LaunchId, Sha};
+use crate::base::id::{LaunchId, Sha, TaskId};
 use crate::base::time::{AwakeMs, Millis, Now};
 use crate::journal::effect::Look;
 use crate::journal::record::Marks;
-use crate::ports::ExitStatus;
+use crate::ports::{ExitStatus, ProcessId};
 use crate::state::{Session, State};
 
 /// A look at a screen that was not answered for so long is not waited for.
@@ -27,6 +27,8 @@ pub(super) struct Sessions {
     pub(super) listed: bool,
     /// A whole list was seen since this process began.
     pub(super) met: bool,
+    /// Those that no record knows, with the task that they are of: they are ended once its worktree is saved.
+    pub(super) strays: Vec<(TaskId, LaunchId, Option<ProcessId>)>,
     /// When marks of life were journaled last.
     pub(super) marks_at: AwakeMs,
     /// When this process took over.

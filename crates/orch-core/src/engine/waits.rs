@@ -18,7 +18,7 @@ use crate::plan::graph::TaskGraph;
 use crate::plan::spec::{Gate, Plan, SameFile, TaskSpec};
 use crate::plan::status::Status;
 use crate::ports::{Pull, PullState};
-use crate::state::{REMOTE, Session, State, TaskState, agent};
+use crate::state::{PULLS, REMOTE, SESSIONS, Session, State, TaskState, agent};
 
 /// How many names are listed before the rest is counted.
 const LISTED: usize = 4;
@@ -182,8 +182,14 @@ impl<'a> Waiting<'a> {
         match task.status {
             Status::Pending | Status::Blocked => self.start(about),
             Status::Error => retry(id, task).map_or_else(|| self.room(about), |wait| vec![wait]),
-            Status::Running | Status::Stuck => turn(task).into_iter().collect(),
-            Status::Complete | Status::PrOpen => turn(task).or_else(|| self.pull(about)).into_iter().collect(),
+            Status::Running | Status::Stuck => {
+                let unseen = || self.outage(SESSIONS).filter(|_| task.session.is_some());
+                turn(task).or_else(unseen).into_iter().collect()
+            }
+            Status::Complete | Status::PrOpen => {
+                let unseen = || self.outage(PULLS).filter(|_| task.session.is_none());
+                turn(task).or_else(unseen).or_else(|| self.pull(about)).into_iter().collect()
+            }
             Status::Merged => Vec::new(),
         }
     }
@@ -265,7 +271,7 @@ impl<'a> Waiting<'a> {
     /// What is down, as a wait.
     fn outage(self, provider: &str) -> Option<Wait> {
         let outage = self.state.outages.get(provider)?;
-        let what = format!("{provider}, which cannot be used now");
+        let what = format!("{provider}, which cannot be had now");
         Some(Wait::new(WaitKind::Outage, what, "it answers").since(Some(outage.since)).again(outage.until))
     }
 }

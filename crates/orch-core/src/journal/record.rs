@@ -85,6 +85,11 @@ pub enum Record {
         /// The pull request.
         pull: Box<Pull>,
     },
+    /// What looks could not show is seen again.
+    SeenAgain {
+        /// What: `sessions`, `pull requests`.
+        what: String,
+    },
     /// A person said something.
     User {
         /// What.

@@ -1,6 +1,6 @@
 //! What went wrong with a task, and what a remedy changes of it.
 
-use super::{Delay, TaskState, Typing};
+use super::{Delay, PULLS, SESSIONS, TaskState, Typing};
 use crate::base::time::{AwakeMs, Timestamp};
 use crate::heal::{Remedy, Signal};
 use crate::journal::effect::{Effect, Purpose};
@@ -22,6 +22,8 @@ pub struct Healing {
     pub trouble: Option<AwakeMs>,
     /// How often a person was called.
     pub calls: u32,
+    /// What others were called for at the same time, if a person is told of it once for all.
+    pub shared_call: Option<String>,
     /// When a person was called last.
     pub called_at: Option<Timestamp>,
     /// What a person was called for while the session lives.
@@ -159,6 +161,11 @@ impl TaskState {
                 self.reason = Some(reason.to_owned());
                 self.healing.trouble = Some(awake);
                 self.healing.plea = verdict.as_ref().map(|v| Plea { signal, line: v.evidence.line.clone() });
+                let looks = |it: &&Verdict| [PULLS, SESSIONS].contains(&it.case.provider.as_str());
+                self.healing.shared_call = verdict.as_ref().filter(looks).map(|it| {
+                    let since = it.case.outage.as_ref().map_or(when, |outage| outage.since);
+                    format!("{} since {since}", it.case.provider)
+                });
                 // What cannot be saved or ended now is not tried again before a person says so.
                 let rule = verdict.as_ref().map(|verdict| verdict.rule.as_str());
                 let stays = signal == Signal::Delayed && matches!(rule, Some("save" | "end"));

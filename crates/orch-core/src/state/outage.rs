@@ -10,6 +10,12 @@ use crate::journal::record::Verdict;
 /// The repository and the forge, as outages are kept by.
 pub(crate) const REMOTE: &str = "the remote";
 
+/// The pull requests of all tasks, as looks show them.
+pub(crate) const PULLS: &str = "pull requests";
+
+/// The executor's list of sessions.
+pub(crate) const SESSIONS: &str = "sessions";
+
 /// What an effect needs that others need too, and that may be down.
 pub(crate) const fn provider_of(effect: &Effect) -> Option<&'static str> {
     match effect {
@@ -49,9 +55,11 @@ impl State {
             }
             _ => return,
         };
+        // Who cannot be looked at is at work all the same.
+        let parks = ![PULLS, SESSIONS].contains(&provider.as_str());
         let outage = self.outages.entry(provider.clone()).or_insert_with(|| Outage::beginning(now));
         outage.wait(task, at, now);
-        if let Some(task) = self.tasks.get_mut(task).filter(|task| task.status.is_open()) {
+        if let Some(task) = self.tasks.get_mut(task).filter(|task| parks && task.status.is_open()) {
             task.waits.parked = Some(provider);
         }
     }

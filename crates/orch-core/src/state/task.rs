@@ -1,8 +1,8 @@
 //! One task, as remembered, and what the records about it change.
 
 use super::{
-    Attempt, Conversation, Delivery, Ending, Healing, Publication, Retries, Session, Typing, Unpublished, Waits, Work,
-    Worktree,
+    Attempt, Conversation, Delivery, Ending, Healing, Publication, Retries, SESSIONS, Session, Typing, Unpublished,
+    Waits, Work, Worktree,
 };
 use crate::base::id::{EffectId, Sha};
 use crate::base::time::{AwakeMs, Millis, Timestamp};
@@ -241,6 +241,27 @@ impl TaskState {
         self.retries.by_person = false;
         self.publication.go_on(false);
         self.healing.unanswered = Some(verdict.clone());
+    }
+
+    /// Whether it waits for something that cannot be looked at, or a person was called for that.
+    pub(crate) fn waits_for_sight(&self, what: &str) -> bool {
+        self.waits.delay.as_ref().is_some_and(|delay| delay.what == what) || what == SESSIONS && self.is_unseen()
+    }
+
+    /// Whether a person was called because nobody could see what its agent does.
+    fn is_unseen(&self) -> bool {
+        let called = self.healing.plea.as_ref().is_some_and(|plea| plea.signal == Signal::Delayed);
+        self.needs_human && called && self.session.as_ref().is_some_and(Session::is_live)
+    }
+
+    /// What could not be looked at can be seen again.
+    pub(super) fn see_again(&mut self, what: &str) {
+        if what == SESSIONS && self.is_unseen() {
+            (self.needs_human, self.healing.trouble, self.healing.plea) = (false, None, None);
+        }
+        if self.waits.delay.as_ref().is_some_and(|delay| delay.what == what) {
+            (self.waits.delay, self.waits.not_before) = (None, None);
+        }
     }
 
     /// What its pull request waits for changed.

@@ -254,8 +254,8 @@ impl Scenario {
             events: std::mem::take(&mut self.events).into(),
             tick_every: self.tick_every,
         };
-        let mut crashes = 0;
         self.plan.check_goal(self.config.goal)?;
+        let mut crashes = 0;
         loop {
             let state = State::fold(&journal);
             let plan = state.plan.is_none().then(|| Input::Seen(self.seen_plan()));
@@ -426,10 +426,9 @@ pub(super) fn tell(journal: &[Entry], told: impl Fn(&&Entry) -> bool) -> String 
     let mut text = String::new();
     for entry in journal.iter().filter(told) {
         let at = entry.timestamp.since(began);
-        if let Some(line) = line(&entry.record) {
-            let task = entry.task.as_ref().map_or(String::new(), |task| format!("{task} "));
-            text.push_str(&format!("{} {task}{line}\n", clock(at)));
-        }
+        let Some(line) = line(&entry.record) else { continue };
+        let task = entry.task.as_ref().map_or(String::new(), |task| format!("{task} "));
+        text.push_str(&format!("{} {task}{line}\n", clock(at)));
     }
     text
 }
@@ -452,6 +451,7 @@ fn line(record: &Record) -> Option<String> {
             format!("{signal} => {}: {}", decision.remedy.name(), decision.reason)
         }
         Record::User { verb } => format!("a person says {verb:?}"),
+        Record::SeenAgain { what } => format!("{what} can be seen again"),
         Record::Gap { what, lasted } => format!("{what} for {lasted}"),
         Record::Driver(driver) if driver.start => "the orchestrator takes over".to_owned(),
         Record::Driver(_)

@@ -21,6 +21,7 @@ pub fn describe(entry: &Entry) -> String {
         Record::Remedy { decision, .. } => format!("remedy {}: {}", decision.remedy.name(), shown(&decision.reason)),
         Record::Progress(marks) => format!("session {} gets on", marks.launch),
         Record::Pull { pull } => of_pull(pull),
+        Record::SeenAgain { what } => format!("{} can be seen again", shown(what)),
         Record::User { verb } => of_user(verb),
         Record::Gap { what, lasted } => format!("nothing could be seen for {lasted} ({})", shown(what)),
     }
@@ -40,6 +41,7 @@ pub(super) fn kind(record: &Record) -> &'static str {
         Record::Remedy { .. } => "remedy",
         Record::Progress(_) => "progress",
         Record::Pull { .. } => "pull",
+        Record::SeenAgain { .. } => "seenAgain",
         Record::User { .. } => "user",
         Record::Gap { .. } => "gap",
     }

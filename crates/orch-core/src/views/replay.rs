@@ -115,6 +115,7 @@ pub fn replay(entries: &[Entry], policy: &dyn HealPolicy) -> Replay {
             | Record::Verdict(_)
             | Record::Progress(_)
             | Record::Pull { .. }
+            | Record::SeenAgain { .. }
             | Record::User { .. }
             | Record::Gap { .. } => None,
         };

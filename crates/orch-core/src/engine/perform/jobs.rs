@@ -129,13 +129,13 @@ impl LookJob {
     /// What a look that failed brings, whoever failed: nothing was seen, for this reason.
     fn failed(self, why: &str) -> Vec<Input> {
         let seen = match self {
-            Self::Sessions(_) => vec![Seen::NotListed(why.to_owned())],
+            Self::Sessions(_) => vec![Seen::NotListed(Failure::new(FailureKind::Refused, why))],
             Self::Screens(launches) => launches.into_iter().map(Seen::NoScreen).collect(),
             Self::Head(task, _) => vec![Seen::Head { task, head: Err(why.to_owned()) }],
             Self::Work(task, _) => vec![Seen::Work { task, work: Err(Failure::new(FailureKind::Refused, why)) }],
             Self::Pulls { pulls, .. } => {
-                let failed = || Err(Failure::new(FailureKind::Unavailable, why));
-                vec![Seen::Pulls(pulls.into_iter().map(|look| (look.task, failed())).collect())]
+                let failed = |task: TaskId| (task, Err(Failure::new(FailureKind::Unavailable, why)));
+                vec![Seen::Pulls(pulls.into_iter().map(|look| failed(look.task)).collect())]
             }
         };
         seen.into_iter().map(Input::Seen).collect()

@@ -300,6 +300,9 @@ fn a_list_that_fails_is_no_evidence() {
     00:00:00 the orchestrator takes over
     00:00:00 t1 pending -> running (attempt 1)
     00:00:00 t2 pending -> running (attempt 1)
+    00:02:00 t1 delayed => wait: sessions cannot be seen: mock is not available: a fault on order; trying again
+    00:04:00 t1 delayed => wait: sessions cannot be seen: mock is not available: a fault on order; trying again
+    00:06:00 sessions can be seen again
     00:06:00 t1 claimsDone => verify: 1 commit over the start, clean, at 14b5c571d2
     00:06:00 t2 claimsDone => verify: 1 commit over the start, clean, at 028fbcb6c4
     00:06:00 t1 verified => accept: committed and clean; no verify command is set
@@ -437,4 +440,35 @@ fn a_launch_that_stays_unavailable_is_tried_later_and_later() {
         .map(|call| call.at.since(story.journal[0].timestamp).0 / 1000)
         .collect();
     assert_eq!(launches, [0, 10, 31, 72, 155, 321, 653, 1316, 2644], "{story}");
+}
+
+#[test]
+fn work_of_a_session_that_no_record_knows_is_saved_before_it_is_ended() {
+    use crate::base::id::LaunchId;
+    use crate::engine::{Input, Orchestrator, Seen, SeenSession};
+    use crate::journal::effect::{Effect, Outcome};
+    use crate::journal::record::Record;
+    let story = play(many(1), |_| good()).run().expect("no cycle");
+    let plan = |entry: &&crate::journal::record::Entry| matches!(entry.record, Record::Plan { .. });
+    let state = crate::state::State::fold(story.journal.iter().filter(plan));
+    let config = play(many(1), |_| good()).config().clone();
+    let policy = std::sync::Arc::new(crate::heal::DefaultPolicy);
+    let mut engine = Orchestrator::new(state, config, policy).expect("it can be worked on");
+    let now = story.world.now();
+    engine.start(&now);
+    let launched = crate::ports::Launched { session: "task-t1".to_owned(), process: None };
+    let stray = SeenSession { launch: LaunchId(4711), launched, exit: None, activity: 0 };
+    let effects = |step: crate::engine::Step| -> Vec<(u64, Effect)> {
+        let effect = |entry: crate::journal::record::Entry| match entry.record {
+            Record::Effect { effect } => Some((entry.seq.0, effect)),
+            _ => None,
+        };
+        step.records.into_iter().filter_map(effect).collect()
+    };
+    let ends = |effects: &[(u64, Effect)]| effects.iter().any(|(_, effect)| matches!(effect, Effect::End { .. }));
+    let first = effects(engine.handle(Input::Seen(Seen::Sessions(vec![stray])), &now));
+    assert!(!ends(&first), "{first:?}");
+    let save = first.iter().find(|(_, effect)| matches!(effect, Effect::Save { .. })).expect("it is saved").0;
+    let saved = Input::Done { effect: crate::base::id::EffectId(save), outcome: Outcome::Saved(None) };
+    assert!(ends(&effects(engine.handle(saved, &now))));
 }

@@ -1,6 +1,6 @@
 //! All tasks that need what is down wait together: no attempt, no slot, one of them goes first.
 
-use super::cast::{commits, good, is_verify, many, mins, play, secs, task_of};
+use super::cast::{branch, commits, good, is_verify, many, mins, play, secs, task_of};
 use super::{Case, cases, told};
 use crate::base::time::Millis;
 use crate::engine::Outlook;
@@ -10,8 +10,14 @@ use crate::plan::status::Status;
 use crate::ports::LaunchSpec;
 use crate::testkit::{Failure, Operation, Scenario, Script, Story};
 
-pub(super) const CASES: &[Case] =
-    cases![provider_is_down, provider_is_down_for_two_days, limit_resets_late, remote_is_down_for_all];
+pub(super) const CASES: &[Case] = cases![
+    provider_is_down,
+    provider_is_down_for_two_days,
+    limit_resets_late,
+    remote_is_down_for_all,
+    pull_requests_cannot_be_seen,
+    pull_requests_are_refused,
+];
 
 fn limited() -> Script {
     Script::new().print("ERROR: 429 Too Many Requests: rate limit reached").wait(secs(5)).exit(1)
@@ -166,4 +172,88 @@ fn a_remote_that_is_down_stops_new_starts() {
         story.journal.iter().filter(|entry| matches!(&entry.record, Record::Effect { effect: Effect::Prepare(_) }));
     assert!(prepares.count() <= 16, "{story}");
     assert!(story.state.tasks.values().all(|task| task.status == Status::Merged), "{story}");
+}
+
+/// Two published tasks, whose pull requests nobody sees for some looks; a person merges them by hand.
+fn unseen(times: usize, failure: Failure) -> Scenario {
+    play(many(2), |_| good()).merged_by_hand().notify().at(mins(10), move |world| {
+        world.fail(Operation::Find, times, failure);
+    })
+}
+
+fn pull_requests_cannot_be_seen() -> Scenario {
+    unseen(5, Failure::Unreachable).at(mins(30), merged("task/t1")).at(mins(40), merged("task/t2"))
+}
+
+fn pull_requests_are_refused() -> Scenario {
+    unseen(100, Failure::Refused)
+}
+
+fn merged(head: &'static str) -> impl FnOnce(&crate::testkit::World) {
+    move |world| _ = world.repository().merge_by_hand(&branch(head), &branch("main"))
+}
+
+#[test]
+fn looks_that_fail_are_one_wait_for_all_and_end_when_something_is_seen() {
+    insta::assert_snapshot!(told(pull_requests_cannot_be_seen()), @r"
+    00:00:00 the orchestrator takes over
+    00:00:00 t1 pending -> running (attempt 1)
+    00:00:00 t2 pending -> running (attempt 1)
+    00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
+    00:01:00 t2 claimsDone => verify: 1 commit over the start, clean, at 0c5337ccfa
+    00:01:00 t1 verified => accept: committed and clean; no verify command is set
+    00:01:00 t1 running -> complete
+    00:01:00 t2 verified => accept: committed and clean; no verify command is set
+    00:01:00 t2 running -> complete
+    00:01:00 t1 complete -> pr_open
+    00:01:00 t2 complete -> pr_open
+    00:10:00 t1 delayed => wait: pull requests cannot be seen: the forge cannot be reached: a fault on order; trying again
+    00:10:30 t1 delayed => wait: pull requests cannot be seen: the forge cannot be reached: a fault on order; trying again
+    00:11:30 t1 delayed => wait: pull requests cannot be seen: the forge cannot be reached: a fault on order; trying again
+    00:13:30 t1 delayed => wait: pull requests cannot be seen: the forge cannot be reached: a fault on order; trying again
+    00:17:30 t1 delayed => wait: pull requests cannot be seen: the forge cannot be reached: a fault on order; trying again
+    00:25:30 pull requests can be seen again
+    00:30:00 t1 pullMerged => accept: its work is in the base
+    00:30:00 t1 pr_open -> merged
+    00:40:00 t2 pullMerged => accept: its work is in the base
+    00:40:00 t2 pr_open -> merged
+    Goal
+    ");
+}
+
+#[test]
+fn looks_that_are_refused_end_at_a_person_who_is_told_once() {
+    let story = pull_requests_are_refused().run().expect("no cycle");
+    super::proof::check(&story);
+    assert_eq!(story.outlook, Outlook::NeedsPerson, "{story}");
+    assert!(story.state.tasks.values().all(|task| task.needs_human), "{story}");
+    let calls = story.journal.iter().filter(|entry| match &entry.record {
+        Record::Effect { effect: Effect::Notify(notice) } => notice.title.contains("needs a person"),
+        _ => false,
+    });
+    assert_eq!(calls.count(), 1, "{story}");
+}
+
+#[test]
+fn credentials_that_are_refused_are_a_persons_at_once() {
+    use crate::ports::{Failure, FailureKind};
+    let story = pull_requests_cannot_be_seen().run().expect("no cycle");
+    let published = |state: &crate::state::State| state.tasks.values().all(|task| task.status == Status::PrOpen);
+    let mut state = crate::state::State::default();
+    for entry in &story.journal {
+        if published(&state) && !state.tasks.is_empty() {
+            break;
+        }
+        state.apply(entry);
+    }
+    let config = play(many(2), |_| good()).config().clone();
+    let policy = std::sync::Arc::new(crate::heal::DefaultPolicy);
+    let mut engine = crate::engine::Orchestrator::new(state, config, policy).expect("it can be worked on");
+    let now = story.world.now();
+    engine.start(&now);
+    let refused = Failure::new(FailureKind::NeedsPerson, "the forge does not accept our credentials");
+    let all = ["t1", "t2"].map(|task| (super::cast::id(task), Err(refused.clone())));
+    engine.handle(crate::engine::Input::Seen(crate::engine::Seen::Pulls(all.into())), &now);
+    let state = engine.state();
+    assert!(state.tasks.values().all(|task| task.needs_human && task.waits_to_publish()), "{:?}", state.tasks);
 }

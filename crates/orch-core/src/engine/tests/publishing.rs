@@ -316,14 +316,18 @@ fn an_unreachable_forge_is_waited_for() {
     00:01:00 t1 claimsDone => verify: 1 commit over the start, clean, at a4153b671d
     00:01:00 t1 verified => accept: committed and clean; no verify command is set
     00:01:00 t1 running -> complete
-    00:01:00 t1 delayed => wait: openPull: the forge cannot be reached: a fault on order; trying again
+    00:01:00 t1 delayed => wait: pull requests cannot be seen: the forge cannot be reached: a fault on order; trying again
     00:01:10 t1 delayed => wait: openPull: the forge cannot be reached: a fault on order; trying again
-    00:01:31 t1 delayed => wait: openPull: the forge cannot be reached: a fault on order; trying again
-    00:02:12 t1 complete -> pr_open
-    00:02:12 t1 delayed => wait: mergePull: the forge cannot be reached: a fault on order; trying again
-    00:02:22 t1 delayed => wait: mergePull: the forge cannot be reached: a fault on order; trying again
-    00:02:43 t1 delayed => wait: mergePull: the forge cannot be reached: a fault on order; trying again
-    00:03:25 t1 pr_open -> merged
+    00:01:31 t1 delayed => wait: pull requests cannot be seen: the forge cannot be reached: a fault on order; trying again
+    00:02:12 t1 delayed => wait: openPull: the forge cannot be reached: a fault on order; trying again
+    00:03:35 t1 delayed => wait: pull requests cannot be seen: the forge cannot be reached: a fault on order; trying again
+    00:06:21 t1 delayed => wait: openPull: the forge cannot be reached: a fault on order; trying again
+    00:11:53 pull requests can be seen again
+    00:11:53 t1 complete -> pr_open
+    00:11:53 t1 delayed => wait: mergePull: the forge cannot be reached: a fault on order; trying again
+    00:12:03 t1 delayed => wait: mergePull: the forge cannot be reached: a fault on order; trying again
+    00:12:24 t1 delayed => wait: mergePull: the forge cannot be reached: a fault on order; trying again
+    00:13:05 t1 pr_open -> merged
     Goal
     ");
 }

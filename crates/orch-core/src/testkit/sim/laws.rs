@@ -8,7 +8,7 @@ use super::ledger::Ledger;
 use super::model::Model;
 use crate::base::wire::wire_enum;
 use crate::base::{EffectId, LaunchId, Layout, Millis, Sha, TaskId};
-use crate::engine::{Orchestrator, Outlook};
+use crate::engine::{Orchestrator, Outlook, is_at_goal};
 use crate::heal::Limits;
 use crate::journal::{Effect, Entry, Outcome, Purpose, Record, StatusRecord, UserVerb};
 use crate::plan::{Plan, Status, transition};
@@ -51,7 +51,7 @@ wire_enum!(
         Calm = "calm",
         /// No ready task waits beside a free slot, or while another runs again and again.
         Fair = "fair",
-        /// Every run ends: at the goal, or with a person who is told why.
+        /// Every run ends: at the goal, or with a person who is told what every unfinished task waits for.
         Ends = "ends",
         /// One seed, one journal.
         Replays = "replays",
@@ -434,14 +434,11 @@ impl Laws {
         let same = format!("{:?}", self.shadow) == format!("{state:?}");
         self.breaches(Law::Fold, !same, || "the state is not the fold of the journal".to_owned());
         self.check_reachable();
-        let names = |task: &TaskState| task.needs_human || !task.waits.on.is_empty();
-        // Who skips is told what is built on it already.
-        let is_skipped = |id: &TaskId| state.tasks.get(id).is_some_and(|task| task.skipped);
-        let on_skipped = |task: &TaskState| task.status == Status::PrOpen && task.work.contains.keys().any(is_skipped);
-        let tells = |task: &TaskState| task.paused || names(task) && task.reason.is_some() || on_skipped(task);
-        let told = state.paused || state.tasks.values().any(tells);
-        self.breaches(Law::Ends, outlook == Outlook::NeedsPerson && !told, || {
-            "nobody is told why it stopped".to_owned()
+        let goal = engine.config().goal;
+        let unsaid = |(id, task): &(&TaskId, &TaskState)| !is_at_goal(task, goal) && engine.waits(id).is_empty();
+        let unsaid = state.tasks.iter().find(unsaid).map(|(id, task)| (id.clone(), task.status));
+        self.breaches(Law::Ends, outlook == Outlook::NeedsPerson && unsaid.is_some(), || {
+            format!("it stopped, and nobody is told what {unsaid:?} waits for")
         });
         let known: BTreeSet<LaunchId> =
             state.tasks.values().filter_map(|task| task.session.as_ref()).map(|session| session.launch).collect();
