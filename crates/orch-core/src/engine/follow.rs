@@ -131,26 +131,6 @@ impl Orchestrator {
         !self.predecessors_that(id, is_it).is_empty()
     }
 
-    /// The base of a pull request and whether it is a draft: the branch of the only unmerged
-    /// predecessor, else the base branch, not ready while several are unmerged.
-    pub(super) fn pull_base(&self, id: &TaskId) -> (BranchName, bool) {
-        let contained =
-            |other: &TaskId| self.state.tasks.get(id).is_some_and(|task| task.work.contains.contains_key(other));
-        // Work that is sent back stays what this one builds on.
-        let unmerged = self.predecessors_that(id, |other, state| {
-            let published = matches!(state.status, Status::Complete | Status::PrOpen) && state.work.verified.is_some();
-            let builds_on =
-                published || state.status != Status::Merged && state.publication.pushed.is_some() && contained(other);
-            // Work that a branch already contains stays out of the base until it is merged by itself.
-            builds_on && (!state.skipped || contained(other))
-        });
-        match unmerged.as_slice() {
-            [] => (self.config.base.clone(), false),
-            [only] => (self.branch(only).unwrap_or(&self.config.base).clone(), false),
-            _ => (self.config.base.clone(), true),
-        }
-    }
-
     pub(super) fn sync(&self, spec: &TaskSpec, sources: Vec<SyncSource>) -> Next {
         let worktree = self.worktree(&spec.id);
         // `cleanup` removes worktrees of open pull requests too.

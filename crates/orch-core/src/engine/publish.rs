@@ -6,7 +6,7 @@ use super::advance::Next;
 use super::dispatch::fingerprint;
 use super::{Orchestrator, Pass};
 use crate::agents::prompt;
-use crate::base::id::{Sha, TaskId};
+use crate::base::id::{BranchName, Sha, TaskId};
 use crate::journal::effect::{Effect, Look, Notice, NoticeKind};
 use crate::journal::record::{Record, StatusRecord};
 use crate::plan::spec::{Plan, TaskSpec};
@@ -105,6 +105,26 @@ impl Orchestrator {
             body: prompt::pull_body(spec, task, plan.verify_of(spec)),
             draft,
         }))
+    }
+
+    /// The base of a pull request and whether it is a draft: the branch of the only unmerged
+    /// predecessor, else the base branch, not ready while several are unmerged.
+    pub(super) fn pull_base(&self, id: &TaskId) -> (BranchName, bool) {
+        let contained =
+            |other: &TaskId| self.state.tasks.get(id).is_some_and(|task| task.work.contains.contains_key(other));
+        // Work that is sent back stays what this one builds on.
+        let unmerged = self.predecessors_that(id, |other, state| {
+            let published = matches!(state.status, Status::Complete | Status::PrOpen) && state.work.verified.is_some();
+            let builds_on =
+                published || state.status != Status::Merged && state.publication.pushed.is_some() && contained(other);
+            // Work that a branch already contains stays out of the base until it is merged by itself.
+            builds_on && (!state.skipped || contained(other))
+        });
+        match unmerged.as_slice() {
+            [] => (self.config.base.clone(), false),
+            [only] => (self.branch(only).unwrap_or(&self.config.base).clone(), false),
+            _ => (self.config.base.clone(), true),
+        }
     }
 
     /// The worktree of a merged task goes; what is uncommitted in it is saved first.
