@@ -64,10 +64,13 @@ fn beside_a_run_followers_are_told_and_hold_nobody_up() {
     let launched = |_: &Fleet| follower.said().contains("\"launched\"");
     fleet.wait("the launch is told", launched);
     let more: Vec<UnixStream> = (0..40).map(|_| deaf(&fleet)).collect();
-    std::thread::sleep(Duration::from_millis(500));
-    let before = waits(&follower);
-    std::thread::sleep(Duration::from_secs(2));
-    assert!(waits(&follower) - before < 5, "it looks again and again: {}", waits(&follower) - before);
+    // Beside other tests it may be told late what happened before; who looks again and again is never quiet.
+    let quiet = |_| {
+        let before = waits(&follower);
+        std::thread::sleep(Duration::from_secs(2));
+        waits(&follower) - before < 5
+    };
+    assert!((0..5).any(quiet), "it looks again and again");
     // Whoever asks something is answered beside all of them.
     fleet.orch_exits(&["pause", "a"], 0);
     fleet.orch_exits(&["resume", "a"], 0);

@@ -77,7 +77,9 @@ fn status_why_and_report_read_the_manifest_before_there_is_a_journal() {
     assert_eq!(status["tasks"][2]["blockedBy"].as_array().map(Vec::len), Some(2));
     let text = String::from_utf8(orch(&below, &["status"]).stdout).expect("UTF-8");
     assert!(!text.contains('\u{1b}'), "{text}");
-    assert_eq!(json(&orch(&below, &["why", "t2", "--json"]))["waits"][0], "t1 (dependsOn)");
+    let why = json(&orch(&below, &["why", "t2", "--json"]));
+    let wait = "t1 (dependsOn; both touch a.js); until it is complete, or skipped by `orch skip`";
+    assert_eq!(why["waits"][0], wait);
     assert_eq!(json(&orch(&below, &["report", "--json"]))["tasks"].as_array().map(Vec::len), Some(3));
     assert_eq!(orch(&below, &["why", "t9"]).status.code(), Some(2));
     assert_eq!(orch(&below, &["logs", "t1"]).status.code(), Some(2));
