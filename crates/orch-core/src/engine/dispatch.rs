@@ -275,7 +275,13 @@ fn is_moving(state: &State, task: &TaskState) -> bool {
 fn waits_to_verify(task: &TaskState) -> bool {
     let verify = matches!(task.todo, Some(Todo::Launch { purpose: Purpose::Verify, .. }));
     let free = !task.needs_human && !task.paused && task.healing.setback.is_none() && task.healing.unanswered.is_none();
-    verify && free && task.session.is_none() && task.open.is_none() && task.waits.parked.is_none()
+    // What a person put right waits for a slot first: its turn would hold up the one that has it.
+    verify
+        && free
+        && task.status != Status::Error
+        && task.session.is_none()
+        && task.open.is_none()
+        && task.waits.parked.is_none()
 }
 
 /// Whether a task has a turn to verify; who needs a person, or ended and is paused, gives it back.

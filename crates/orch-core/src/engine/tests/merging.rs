@@ -316,7 +316,13 @@ fn who_builds_on_reworked_work_takes_it_in() {
 }
 
 fn base_conflicts_and_is_resolved() -> Scenario {
-    play(many(2), |spec| match (task_of(spec), super::cast::attempt(spec)) {
+    conflicts_and_is_resolved(MergeMethod::Merge)
+}
+
+fn conflicts_and_is_resolved(method: MergeMethod) -> Scenario {
+    let mut plan = many(2);
+    plan.settings.merge_method = method;
+    play(plan, |spec| match (task_of(spec), super::cast::attempt(spec)) {
         ("t1", _) => Script::new().wait(secs(60)).step(writes("shared.txt", "one")),
         (_, 1) => Script::new().wait(secs(60)).step(writes("shared.txt", "two")),
         _ => resolves(),
@@ -324,13 +330,7 @@ fn base_conflicts_and_is_resolved() -> Scenario {
 }
 
 fn rebased_after_a_conflict() -> Scenario {
-    let mut plan = many(2);
-    plan.settings.merge_method = MergeMethod::Rebase;
-    play(plan, |spec| match (task_of(spec), super::cast::attempt(spec)) {
-        ("t1", _) => Script::new().wait(secs(60)).step(writes("shared.txt", "one")),
-        (_, 1) => Script::new().wait(secs(60)).step(writes("shared.txt", "two")),
-        _ => resolves(),
-    })
+    conflicts_and_is_resolved(MergeMethod::Rebase)
 }
 
 #[test]

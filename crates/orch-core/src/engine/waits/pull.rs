@@ -3,6 +3,7 @@
 use super::{About, Wait, WaitKind, Waiting, names};
 use crate::base::id::TaskId;
 use crate::journal::record::DriverRecord;
+use crate::plan::graph::Edge;
 use crate::plan::spec::TaskSpec;
 use crate::plan::status::Status;
 use crate::ports::{CheckState, MergeState, Pull, PullState};
@@ -47,10 +48,10 @@ impl Waiting<'_> {
         let unmerged = |id: &TaskId| {
             self.state.tasks.get(id).is_some_and(|other| other.status != Status::Merged && !other.skipped)
         };
-        let before = self.graph.predecessors(&spec.id).into_iter().map(|edge| edge.from().to_string());
-        let before: Vec<String> = before.filter(|id| TaskId::parse(id).is_ok_and(|id| unmerged(&id))).collect();
+        let edges = self.graph.predecessors(&spec.id);
+        let before: Vec<&TaskId> = edges.iter().map(Edge::from).filter(|id| unmerged(id)).collect();
         let ends = if before.len() == 1 { "it is merged" } else { "they are merged" };
-        let what = format!("the merge of {}", names(before.iter().cloned(), ", "));
+        let what = format!("the merge of {}", names(before.iter().map(ToString::to_string), ", "));
         (!before.is_empty()).then(|| Wait::new(WaitKind::Stack, what, ends))
     }
 

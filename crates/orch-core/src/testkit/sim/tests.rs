@@ -37,7 +37,8 @@ fn what_was_mended_stays_mended() {
         37651, 68068, // A lock in the way of a save that a person asked for.
         23859, // What is built on a skipped task behind one that waits for a person.
         83428, // What waits for the end of an outage is not ready.
-        23469,
+        23469, // What a person put right holds no turn to verify before it has a slot.
+        11642,
     ]);
 }
 
