@@ -76,10 +76,11 @@ fn filter_of(common: &camino::Utf8Path, commit: &Sha) -> Result<Option<(String, 
     let tree = repository.find_commit(Oid::from_str(commit.as_str())?)?.tree()?;
     let mut files = Vec::new();
     tree.walk(TreeWalkMode::PreOrder, |dir, entry| {
-        if entry.name_bytes() == b".gitattributes" {
+        // A walk that is broken off is an error.
+        if entry.name_bytes() == b".gitattributes" && files.len() < FILES {
             files.push((format!("{dir}.gitattributes"), entry.id()));
         }
-        if files.len() < FILES { TreeWalkResult::Ok } else { TreeWalkResult::Abort }
+        TreeWalkResult::Ok
     })?;
     for (file, blob) in files {
         let Ok(blob) = repository.find_blob(blob) else { continue };
@@ -104,6 +105,24 @@ fn unreadable(error: &git2::Error) -> VcsError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_attributes_than_are_read_are_no_error() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let repository = Repository::init_bare(dir.path()).expect("a repository");
+        let mut room = repository.treebuilder(None).expect("a tree");
+        room.insert(".gitattributes", repository.blob(b"* text\n").expect("a blob"), 0o100_644).expect("inserted");
+        let room = room.write().expect("written");
+        let mut top = repository.treebuilder(None).expect("a tree");
+        for number in 0..=FILES {
+            top.insert(format!("{number}"), room, 0o040_000).expect("inserted");
+        }
+        let tree = repository.find_tree(top.write().expect("written")).expect("a tree");
+        let who = git2::Signature::now("n", "n@example.org").expect("a signature");
+        let commit = repository.commit(None, &who, &who, "many", &tree, &[]).expect("a commit");
+        let (path, sha) = (camino::Utf8Path::from_path(dir.path()).expect("UTF-8"), Sha::parse(&commit.to_string()));
+        assert_eq!(filter_of(path, &sha.expect("a commit")).expect("read"), None);
+    }
 
     #[test]
     fn filters_are_found_in_attributes() {
